@@ -1,0 +1,1 @@
+//! Rows of people to canonical fields to PRF tokens, under versioned rulesets.

@@ -1,0 +1,2 @@
+//! The `oblink-demo` program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `oblink-holder` program.
+fn main() {}

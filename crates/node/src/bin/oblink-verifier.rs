@@ -1,0 +1,2 @@
+//! The `oblink-verifier` program.
+fn main() {}

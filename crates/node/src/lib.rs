@@ -1,0 +1,1 @@
+//! The oblink programs: configuration, threads, CSV, progress, commands.

@@ -1,0 +1,1 @@
+//! The oblink protocol, sans IO: wire, states, authority, transcript, receipts, limits.

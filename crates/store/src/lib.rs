@@ -1,0 +1,1 @@
+//! Everything that is fsynced: sealed sets and the ledger.

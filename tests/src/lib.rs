@@ -1,0 +1,1 @@
+//! The testkit: building and driving the real programs.
