@@ -1,0 +1,176 @@
+//! What the holder must make durable, and the tokens of proof that it has (SPEC HSK-4, BAT-3, END-3).
+//!
+//! The session issues a `Pending…` value; only its `commit`, which calls the [`Ledger`], turns it into the value that the next step
+//! demands. So an evaluation without a durable charge cannot be written down.
+
+use std::time::Duration;
+
+/// A session to be opened or resumed: everything the ledger keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEntry {
+    /// SPEC HSK-6, computed with `holder_nonce`.
+    pub session_id: [u8; 16],
+    /// The request's identifier.
+    pub request_id: [u8; 16],
+    /// SHA-256 of the request.
+    pub request_digest: [u8; 32],
+    /// The request as received (≤ 64 KiB). It holds no row.
+    pub request: Vec<u8>,
+    /// The epoch that is to answer.
+    pub epoch_id: [u8; 16],
+    /// The verifier's fingerprint.
+    pub verifier: [u8; 32],
+    /// The verifier's nonce.
+    pub verifier_nonce: [u8; 32],
+    /// The holder's nonce, fresh; a resumed session keeps its first one.
+    pub holder_nonce: [u8; 32],
+    /// Pairs asked.
+    pub pairs: u64,
+    /// Evaluations to be reserved: pairs × T.
+    pub tokens: u64,
+    /// Batches that the request makes.
+    pub batches: u64,
+    /// Most evaluations of the epoch (SPEC EPO-3).
+    pub epoch_evaluations_max: u64,
+    /// The holder's clock, milliseconds since 1970.
+    pub clock_unix_ms: u64,
+}
+
+/// What the ledger says of a [`SessionEntry`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionOpening {
+    /// A new session: its evaluations are reserved.
+    New,
+    /// The same request, verifier and nonce were here before (SPEC HSK-5): the session goes on with the nonce and the batches it had.
+    Resumed {
+        /// The holder's nonce of the session's first Welcome.
+        holder_nonce: [u8; 32],
+        /// Batches charged so far, by index, ascending.
+        charged: Vec<ChargedBatch>,
+        /// The receipt's body and the holder's signature, where the session was completed.
+        receipt: Option<(Vec<u8>, [u8; 64])>,
+    },
+}
+
+/// A batch that is charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargedBatch {
+    /// Index of the batch.
+    pub index: u64,
+    /// Digest of its blinded elements (SPEC BAT-1).
+    pub blinded_digest: [u8; 32],
+    /// Digest of its evaluated elements, where the answer got as far as the ledger.
+    pub evaluated_digest: Option<[u8; 32]>,
+}
+
+/// One batch to be charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargeEntry {
+    /// The session.
+    pub session_id: [u8; 16],
+    /// Index of the batch.
+    pub index: u64,
+    /// Digest of its blinded elements (SPEC BAT-1).
+    pub blinded_digest: [u8; 32],
+    /// Tokens in the batch.
+    pub tokens: u32,
+    /// The verifier's statement over the batch (SPEC STM-3), checked.
+    pub statement: [u8; 64],
+    /// The holder's clock, milliseconds since 1970.
+    pub clock_unix_ms: u64,
+    /// Batches of this session answered since the last charge, with the digests of what was sent: they ride in the same transaction.
+    pub answered: Vec<(u64, [u8; 32])>,
+}
+
+/// What the ledger says of a [`ChargeEntry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChargeOutcome {
+    /// Charged now, and durable.
+    New,
+    /// The same batch was charged before: free.
+    Same,
+}
+
+/// The end of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletionEntry {
+    /// The session.
+    pub session_id: [u8; 16],
+    /// The receipt's body (canonical JSON, SPEC END-3).
+    pub receipt: Vec<u8>,
+    /// The holder's signature over it.
+    pub signature: [u8; 64],
+    /// Batches answered since the last charge.
+    pub answered: Vec<(u64, [u8; 32])>,
+    /// The holder's clock, milliseconds since 1970.
+    pub clock_unix_ms: u64,
+}
+
+/// Why the ledger would not write, or could not.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The request's identifier is taken by another request, verifier or nonce.
+    #[error("the request id has been used by another request")]
+    RequestConflict,
+    /// Another batch is charged under this index.
+    #[error("another batch is charged under index {index}")]
+    BatchConflict {
+        /// The index.
+        index: u64,
+    },
+    /// The epoch has ended, is unknown, or belongs to another verifier.
+    #[error("the epoch has ended")]
+    EpochEnded,
+    /// The epoch's budget, or the session's, does not hold as many evaluations.
+    #[error("{asked} evaluations asked, {left} left")]
+    BudgetExhausted {
+        /// Evaluations asked.
+        asked: u64,
+        /// Evaluations left.
+        left: u64,
+    },
+    /// The session is unknown, or complete.
+    #[error("the session is not open")]
+    SessionNotOpen,
+    /// The database was busy for as long as it may be.
+    #[error("the ledger was busy for {}s", .0.as_secs())]
+    Busy(Duration),
+    /// The disk or the database failed.
+    #[error("the ledger could not be written: {0}")]
+    Storage(String),
+}
+
+/// The holder's durable account. Every method returns only when what it says is on disk; each is one transaction.
+pub trait Ledger {
+    /// Opens a session and reserves its evaluations in the epoch's budget, or finds the one it resumes.
+    ///
+    /// An epoch that no verifier owns yet becomes this verifier's (SPEC EPO-2).
+    ///
+    /// # Errors
+    /// [`LedgerError::RequestConflict`], [`LedgerError::EpochEnded`], [`LedgerError::BudgetExhausted`]; `Busy` and `Storage`.
+    fn open_session(&mut self, entry: &SessionEntry) -> Result<SessionOpening, LedgerError>;
+
+    /// Charges a batch.
+    ///
+    /// # Errors
+    /// [`LedgerError::BatchConflict`], [`LedgerError::BudgetExhausted`], [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
+    fn charge(&mut self, entry: &ChargeEntry) -> Result<ChargeOutcome, LedgerError>;
+
+    /// Makes the receipt durable and the session complete. Its reservation ends: what it charged stays charged.
+    ///
+    /// # Errors
+    /// [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
+    fn complete(&mut self, entry: &CompletionEntry) -> Result<(), LedgerError>;
+
+    /// Keeps the verifier's signature on the receipt.
+    ///
+    /// # Errors
+    /// [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
+    fn acknowledge(&mut self, session_id: &[u8; 16], signature: &[u8; 64]) -> Result<(), LedgerError>;
+
+    /// The line is gone before the end: answered batches are written down, what is reserved and not charged is free again.
+    ///
+    /// # Errors
+    /// `Busy` and `Storage`.
+    fn suspend(&mut self, session_id: &[u8; 16], answered: &[(u64, [u8; 32])], clock_unix_ms: u64) -> Result<(), LedgerError>;
+}

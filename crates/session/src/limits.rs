@@ -1,0 +1,42 @@
+//! Every limit of the protocol, in one place. A length read from a peer is compared with one of these before anything is allocated for it.
+
+/// Protocol versions this build speaks, ascending (SPEC HSK-1).
+pub const VERSIONS: &[u16] = &[1];
+/// Most versions or suites in one Hello (SPEC FRM-4).
+pub const OFFERS_MAX: usize = 16;
+/// Most bytes of a request (SPEC FRM-4).
+pub const REQUEST_BYTES_MAX: usize = 65_536;
+/// Most signatures beside a request (SPEC FRM-4).
+pub const SIGNATURES_MAX: usize = 64;
+/// Most bytes of one signature beside a request (SPEC FRM-4).
+pub const SIGNATURE_BYTES_MAX: usize = 4_096;
+/// Most bytes of a refusal's detail (SPEC FRM-4).
+pub const DETAIL_BYTES_MAX: usize = 1_024;
+/// Most bytes of a receipt's body.
+pub const RECEIPT_BYTES_MAX: usize = 8_192;
+/// Bytes of the sealed set in one SetChunk (SPEC §5.2).
+pub const SET_CHUNK_BYTES_MAX: usize = 262_144;
+/// Tokens in a batch unless the request says otherwise (SPEC REQ-1).
+pub const BATCH_TOKENS_DEFAULT: u32 = 8_192;
+/// Most tokens in a batch: RFC 9497 counts a batch's elements in two bytes.
+pub const BATCH_TOKENS_MAX: u32 = 65_535;
+/// Most unanswered batches a holder of this build admits (SPEC BAT-4).
+pub const BATCHES_IN_FLIGHT_MAX: u16 = 8;
+/// Most pairs a request may name (SPEC REQ-1).
+pub const PAIRS_MAX: u64 = 1 << 40;
+/// Most tokens a ruleset may make of a pair (SPEC REQ-1).
+pub const TOKENS_PER_PAIR_MAX: u16 = 64;
+/// Pairs of an unsigned request in pilot mode, unless the holder's configuration says otherwise (SPEC HSK-4).
+pub const PILOT_PAIRS_MAX_DEFAULT: u64 = 10_000_000;
+/// Tokens one epoch's key may evaluate: at most 15 bits are lost to Cheon's attack (SPEC EPO-3).
+pub const EPOCH_EVALUATIONS_MAX: u64 = 1 << 30;
+/// `session_tokens_max` = this × T unless the holder seals with another (SPEC TAG-2).
+pub const SESSION_TOKENS_MAX_DEFAULT: u64 = 1 << 24;
+/// The most that two clocks may differ, in milliseconds (SPEC HSK-2).
+pub const CLOCK_SKEW_MS_MAX: u64 = 300_000;
+/// Tags in a block of a sealed set (SPEC SET-2).
+pub const SET_BLOCK_TAGS: u32 = 4_096;
+/// Declared tags of a sealed set; keeps τ within 128 bits.
+pub const SET_TAGS_MAX: u64 = 1 << 40;
+/// Tokens a session may be allowed; keeps τ within 128 bits.
+pub const SESSION_TOKENS_CEILING: u64 = 1 << 40;
