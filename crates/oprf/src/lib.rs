@@ -45,10 +45,10 @@
 //!
 //! A [`Verified`] token comes from [`verify`] alone, so finalising unproved elements does not compile:
 //!
-//! ```compile_fail,E0423
+//! ```compile_fail,E0451
 //! use oblink_oprf::{Blind, DecodedElements, Verified, finalize_slice};
 //! fn skip_the_proof(blinds: &[Blind], decoded: &DecodedElements, out: &mut [[u8; 64]]) {
-//!     let verified = Verified(()); // no constructor, no public field
+//!     let verified = Verified { count: 1, ties: vec![] }; // no constructor, private fields
 //!     let _ = finalize_slice(&verified, &[b"one"], blinds, decoded, out);
 //! }
 //! ```
