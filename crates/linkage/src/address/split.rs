@@ -1,0 +1,154 @@
+//! From a folded line to words.
+
+use crate::NotSubmitted;
+use crate::data::{Tables, Unit, Word};
+use crate::text::{Text, Words};
+
+/// Settles punctuation: `#` is a word; `-`, `.` and `/` stay between digits only.
+pub(super) fn punctuation(folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
+    let bytes = folded.as_bytes();
+    let at = |i: Option<usize>| i.and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
+    for (i, &b) in bytes.iter().enumerate() {
+        let (before, next, after) = (at(i.checked_sub(1)), at(Some(i + 1)), at(Some(i + 2)));
+        let between_digits = before.is_ascii_digit() && next.is_ascii_digit();
+        match b {
+            b'#' => out.push(" # ")?,
+            b'-' if between_digits && !fraction_follows(bytes, i + 1) => out.push_byte(b)?,
+            // 12-A is 12A.
+            b'-' if before.is_ascii_digit() && next.is_ascii_lowercase() && !after.is_ascii_alphanumeric() => {}
+            b'.' | b'/' if between_digits => out.push_byte(b)?,
+            b'-' | b'.' | b'/' | b',' => out.push_byte(b' ')?,
+            _ => out.push_byte(b)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether digits, a slash and a digit stand at `start`: 12-1/2 is 12 1/2.
+fn fraction_follows(bytes: &[u8], start: usize) -> bool {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    rest.get(digits) == Some(&b'/') && rest.get(digits + 1).is_some_and(u8::is_ascii_digit)
+}
+
+/// Splits what is written together: `34thave`, `e167th`, `219e 121st`, `stmarks`, `apt4`.
+pub(super) fn words<'a>(tables: &Tables, line: &'a str) -> Result<Words<'a>, NotSubmitted> {
+    let mut out = Words::new();
+    let mut chunks = line.split(' ').filter(|c| !c.is_empty()).peekable();
+    let mut first = true;
+    while let Some(chunk) = chunks.next() {
+        let next_is_number = chunks.peek().is_some_and(|c| c.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+        let letters = chunk.bytes().take_while(u8::is_ascii_lowercase).count();
+        let digits = chunk.bytes().take_while(u8::is_ascii_digit).count();
+        if letters == chunk.len() {
+            whole_word(tables, chunk, &mut out)?;
+        } else if digits > 0 {
+            let (number, rest) = chunk.split_at(digits);
+            let cut = if rest.bytes().all(|b| b.is_ascii_lowercase()) && !rest.is_empty() {
+                digits_then_letters(tables, number, rest, first, next_is_number)
+            } else {
+                Cut::Keep
+            };
+            match cut {
+                Cut::Keep => out.push(chunk)?,
+                Cut::Number => out.push(number)?,
+                Cut::Both(rest) => {
+                    out.push(number)?;
+                    out.push(rest)?;
+                }
+            }
+        } else if letters > 0 {
+            let (word, rest) = chunk.split_at(letters);
+            letters_then_digits(tables, word, rest, chunk, first, &mut out)?;
+        } else {
+            out.push(chunk)?;
+        }
+        first = false;
+    }
+    Ok(out)
+}
+
+enum Cut<'a> {
+    Keep,
+    Number,
+    Both(&'a str),
+}
+
+fn is_generic_type(word: &Word) -> bool {
+    matches!(word.street_type, Some((_, true)))
+}
+
+fn digits_then_letters<'a>(tables: &Tables, number: &str, rest: &'a str, first: bool, next_is_number: bool) -> Cut<'a> {
+    let word = tables.word(rest);
+    if matches!(rest, "st" | "nd" | "rd" | "th") {
+        if first {
+            return Cut::Keep;
+        }
+        // 34st is 34 st and 21st is 21: both `st` and `rd` are street types as well.
+        let ordinal = match rest {
+            "st" => number.ends_with('1') && !number.ends_with("11"),
+            "rd" => number.ends_with('3') && !number.ends_with("13"),
+            _ => true,
+        };
+        return if ordinal { Cut::Number } else { Cut::Both(rest) };
+    }
+    if let Some(kind) = rest.get(2..)
+        && matches!(rest.get(..2), Some("st" | "nd" | "rd" | "th"))
+        && is_generic_type(tables.word(kind))
+    {
+        // At the beginning of a line this is a street without a house number: keep it one word,
+        // which no number can be.
+        return if first { Cut::Keep } else { Cut::Both(kind) };
+    }
+    if is_generic_type(word) {
+        return Cut::Both(rest);
+    }
+    // 219e 121st, 12ne main: but 12e main may be house 12E.
+    if first && word.direction.is_some() && (rest.len() > 1 || next_is_number) {
+        return Cut::Both(rest);
+    }
+    if first && rest.len() >= 4 {
+        return Cut::Both(rest);
+    }
+    Cut::Keep
+}
+
+fn letters_then_digits<'a>(
+    tables: &Tables,
+    word: &'a str,
+    rest: &'a str,
+    chunk: &'a str,
+    first: bool,
+    out: &mut Words<'a>,
+) -> Result<(), NotSubmitted> {
+    let entry = tables.word(word);
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, tail) = rest.split_at(digits);
+    if first {
+        // po box written together with its number; a grid number (N6W23001) stays whole.
+        if matches!(word, "pobox" | "pob" | "box") {
+            out.push(word)?;
+            return out.push(rest);
+        }
+        return out.push(chunk);
+    }
+    if entry.direction.is_some() && word.len() <= 2 && matches!(tail, "" | "st" | "nd" | "rd" | "th") {
+        out.push(word)?;
+        return out.push(number);
+    }
+    if entry.unit == Some(Unit::Strong) && word.len() >= 3 {
+        out.push(word)?;
+        return out.push(rest);
+    }
+    out.push(chunk)
+}
+
+fn whole_word<'a>(tables: &Tables, chunk: &'a str, out: &mut Words<'a>) -> Result<(), NotSubmitted> {
+    if let Some(saint) = chunk.strip_prefix("st")
+        && tables.saints.contains_key(saint)
+    {
+        out.push("saint")?;
+        return out.push(saint);
+    }
+    out.push(chunk)
+}

@@ -1,0 +1,217 @@
+//! Number, directions, street and type.
+
+use super::{number, unit};
+use crate::NotSubmitted;
+use crate::data::{Number, Tables};
+use crate::text::{Text, WORDS_MAX};
+
+/// Writes `number [direction] street [type] [direction]`.
+pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<(), NotSubmitted> {
+    // 12 MAIN ST PO BOX 45: two addresses.
+    if words.windows(2).any(|w| matches!(w, ["po" | "o", "box"])) || words.iter().any(|w| matches!(*w, "pobox" | "pob")) {
+        return Err(NotSubmitted::AmbiguousAddress);
+    }
+    let words = unit::leading(tables, words);
+    let rest = number::parse(tables, words, out)?;
+    let mut room = [""; WORDS_MAX];
+    let len = without_ordinal_suffixes(tables, rest, &mut room);
+    if len == 0 {
+        return Err(NotSubmitted::IncompleteAddress);
+    }
+    let street = Street::parse(tables, &mut room, len)?;
+    for word in [street.before].into_iter().flatten() {
+        out.push_word(word)?;
+    }
+    street.write_name(tables, out)?;
+    for word in [street.street_type, street.behind].into_iter().flatten() {
+        out.push_word(word)?;
+    }
+    Ok(())
+}
+
+/// Drops the `th` of `34 th st`.
+fn without_ordinal_suffixes<'a>(tables: &Tables, words: &[&'a str], out: &mut [&'a str; WORDS_MAX]) -> usize {
+    let mut len = 0;
+    for (i, word) in words.iter().enumerate() {
+        let number = i.checked_sub(1).and_then(|i| words.get(i)).filter(|w| number::all_digits(w));
+        let type_next = words.get(i + 1).is_some_and(|w| tables.word(w).street_type.is_some());
+        let dropped = number.is_some_and(|n| match *word {
+            "th" | "nd" => true,
+            "st" => type_next && n.ends_with('1') && !n.ends_with("11"),
+            "rd" => type_next && n.ends_with('3') && !n.ends_with("13"),
+            _ => false,
+        });
+        if !dropped && let Some(room) = out.get_mut(len) {
+            *room = word;
+            len += 1;
+        }
+    }
+    len
+}
+
+struct Street<'w, 'a> {
+    before: Option<&'static str>,
+    /// The joined class of a numbered road, before the words of `name`.
+    road: Option<&'static str>,
+    name: &'w [&'a str],
+    street_type: Option<&'static str>,
+    behind: Option<&'static str>,
+}
+
+impl<'w, 'a> Street<'w, 'a> {
+    fn parse(tables: &Tables, words: &'w mut [&'a str; WORDS_MAX], len: usize) -> Result<Self, NotSubmitted> {
+        let direction = |w: &str| tables.word(w).direction;
+        let generic = |w: &str| matches!(tables.word(w).street_type, Some((_, true)));
+        // a numbered road, before or behind a direction.
+        let all = words.get(..len).unwrap_or_default();
+        let lead = match road(tables, all) {
+            Some(found) => Some((0, found)),
+            None => all.first().filter(|w| direction(w).is_some()).and_then(|_| Some((1, road(tables, all.get(1..)?)?))),
+        };
+        let name_at = match lead {
+            // The road's number, behind its phrase.
+            Some((skip, (_, phrase))) => skip + phrase,
+            None => all.iter().take_while(|w| direction(w).is_some()).count().min(len - 1),
+        };
+        let mut len = unit::trailing(tables, words, len, name_at);
+        let words = words.get(..len).unwrap_or_default();
+        let at = |i: usize| words.get(i).copied().unwrap_or_default();
+
+        // the direction behind, unless it would leave no street.
+        let mut behind = None;
+        if len >= 2 {
+            let pair = (len >= 3).then(|| compose(direction(at(len - 2)), direction(at(len - 1))));
+            let (found, taken) = match pair.flatten() {
+                Some(both) => (Some(both), 2),
+                None => (direction(at(len - 1)), 1),
+            };
+            let left = len - taken;
+            let street = words.get(..left).unwrap_or_default();
+            let named = street.iter().any(|w| direction(w).is_none())
+                && (left >= 2 || !street.iter().all(|w| generic(w)))
+                && (lead.is_none() || left > name_at);
+            if found.is_some() && named {
+                behind = found;
+                len = left;
+            }
+        }
+        // the type, unless it is the name itself.
+        let mut street_type = None;
+        if let Some((usps, is_generic)) = tables.word(at(len - 1)).street_type
+            && (lead.is_none() || len - 1 > name_at)
+        {
+            let named = words.get(..len - 1).unwrap_or_default();
+            let only_directions = named.iter().all(|w| direction(w).is_some());
+            if len == 1 && is_generic {
+                return Err(NotSubmitted::IncompleteAddress);
+            }
+            if len > 1 && (is_generic || !only_directions) {
+                street_type = Some(usps);
+                len -= 1;
+            }
+        }
+        // the direction before, unless it is the name itself.
+        let mut start = 0;
+        let mut before = None;
+        match lead {
+            Some((skip, _)) => {
+                before = words.first().filter(|_| skip == 1).and_then(|w| direction(w));
+                start = skip;
+            }
+            None if len >= 2 => {
+                if len >= 3
+                    && let Some(both) = compose(direction(at(0)), direction(at(1)))
+                {
+                    (before, start) = (Some(both), 2);
+                } else if let Some(one) = direction(at(0)) {
+                    (before, start) = (Some(one), 1);
+                }
+            }
+            None => {}
+        }
+        let road = lead.map(|(_, (class, phrase))| {
+            start += phrase;
+            class
+        });
+        let name = words.get(start..len).unwrap_or_default();
+        Ok(Street { before, road, name, street_type, behind })
+    }
+
+    /// The name's words in their long forms, joined.
+    fn write_name(&self, tables: &Tables, out: &mut Text) -> Result<(), NotSubmitted> {
+        let mut name = Text::new();
+        if let Some(class) = self.road {
+            name.push(class)?;
+        }
+        let mut i = 0;
+        while let Some(word) = self.name.get(i) {
+            let entry = tables.word(word);
+            let next = self.name.get(i + 1);
+            i += 1;
+            let first = entry.first.filter(|_| i == 1 && self.road.is_none() && next.is_some());
+            if let Some(long) = first.or(entry.long) {
+                append(&mut name, long)?;
+            } else if let Some((value, kind)) = entry.number {
+                let unit = next
+                    .and_then(|n| tables.word(n).number)
+                    .filter(|(v, k)| kind == Number::Tens && *v < 10 && *k != Number::Tens)
+                    .map(|(v, _)| v);
+                i += usize::from(unit.is_some());
+                append_number(&mut name, value + unit.unwrap_or(0))?;
+            } else {
+                append(&mut name, word)?;
+            }
+        }
+        if tables.street_placeholders.contains_key(name.as_str()) {
+            return Err(NotSubmitted::Placeholder);
+        }
+        out.push_word(name.as_str())
+    }
+}
+
+fn append_number(name: &mut Text, value: u8) -> Result<(), NotSubmitted> {
+    let digits = [b'0' + value / 10 % 10, b'0' + value % 10];
+    let digits = digits.get(usize::from(value < 10)..).unwrap_or_default();
+    append(name, core::str::from_utf8(digits).unwrap_or_default())
+}
+
+/// Joins a word to a name; a hyphen keeps two numbers apart.
+fn append(name: &mut Text, word: &str) -> Result<(), NotSubmitted> {
+    let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
+    if digit(name.last()) && digit(word.bytes().next()) {
+        name.push("-")?;
+    }
+    name.push(word)
+}
+
+/// `n` and `w` are `nw`.
+fn compose(first: Option<&str>, second: Option<&str>) -> Option<&'static str> {
+    match (first?, second?) {
+        ("n", "e") => Some("ne"),
+        ("n", "w") => Some("nw"),
+        ("s", "e") => Some("se"),
+        ("s", "w") => Some("sw"),
+        _ => None,
+    }
+}
+
+/// The longest phrase of road_phrases.tsv at the beginning that a road's number follows.
+fn road(tables: &Tables, words: &[&str]) -> Option<(&'static str, usize)> {
+    if !words.first().is_some_and(|w| tables.word(w).road) {
+        return None;
+    }
+    let mut text = Text::new();
+    let mut found = None;
+    for (i, word) in words.iter().take(4).enumerate() {
+        text.push_word(word).ok()?;
+        let numbered = words.get(i + 1).is_some_and(|w| {
+            w.len() == 1 && w.bytes().all(|b| b.is_ascii_lowercase())
+                || w.bytes().next().is_some_and(|b| b.is_ascii_digit())
+                || w.bytes().nth(1).is_some_and(|b| b.is_ascii_digit())
+        });
+        if numbered && let Some(class) = tables.road_phrases.get(text.as_str()) {
+            found = Some((*class, i + 1));
+        }
+    }
+    found
+}

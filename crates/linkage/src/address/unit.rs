@@ -1,0 +1,107 @@
+//! Parsing units off.
+
+use super::number::all_digits;
+use crate::data::{Number, Tables, Unit};
+
+/// Drops a unit that stands before the house number: `APT 4 12 MAIN ST`, `# 1193 MATHEIS ST`.
+pub(super) fn leading<'w, 'a>(tables: &Tables, words: &'w [&'a str]) -> &'w [&'a str] {
+    let digit = |w: &str| w.bytes().next().is_some_and(|b| b.is_ascii_digit());
+    match words {
+        ["#" | "no" | "nbr" | "num" | "number", id, number, next, ..]
+            if digit(number) && digit(id) && tables.word(next).street_type.is_none() =>
+        {
+            words.get(2..).unwrap_or_default()
+        }
+        ["#" | "no" | "nbr" | "num" | "number", number, ..] if digit(number) => words.get(1..).unwrap_or_default(),
+        [unit, _, number, _, ..] if tables.word(unit).unit == Some(Unit::Strong) && digit(number) => words.get(2..).unwrap_or_default(),
+        _ => words,
+    }
+}
+
+/// Drops the units at the end of a street line of `len` words and gives the length left.
+///
+/// `name` is the index of the last word that must belong to the street's name. A strong unit in
+/// the middle is cut out of `words`.
+pub(super) fn trailing(tables: &Tables, words: &mut [&str], mut len: usize, name: usize) -> usize {
+    loop {
+        let before = len;
+        len = strong(tables, words, len, name);
+        len = at_end(tables, words.get(..len).unwrap_or_default(), name);
+        if len == before {
+            return len;
+        }
+    }
+}
+
+/// Cuts the first strong unit behind the name, its number, and what follows, except a street type
+/// or a quadrant that the line still lacks.
+fn strong(tables: &Tables, words: &mut [&str], len: usize, name: usize) -> usize {
+    let strong_at = |i: usize| {
+        let word = words.get(i).copied().unwrap_or_default();
+        let next = words.get(i + 1..len).and_then(|w| w.first()).copied();
+        tables.word(word).unit == Some(Unit::Strong)
+            && (matches!(word, "#" | "apt" | "apartment" | "suite") || next.is_none_or(|next| is_id(tables, next)))
+    };
+    // As first word of the name it is the name: 12 STE MARIE ST.
+    let Some(at) = (name + 1..len).find(|i| strong_at(*i)) else {
+        return len;
+    };
+    let mut end = at + 1;
+    while end < len && matches!(words.get(end), Some(&("#" | "no" | "num" | "number" | "nbr"))) {
+        end += 1;
+    }
+    end = (end + 1).min(len);
+    let property = |i: usize| words.get(i).map(|w| tables.word(w));
+    let typed = property(at - 1).is_some_and(|w| w.street_type.is_some() || w.direction.is_some());
+    let keep = match property(end).filter(|_| end < len) {
+        Some(word) if word.street_type.is_some() => !typed,
+        Some(word) => end + 1 == len && word.direction.is_some_and(|d| d.len() == 2),
+        None => false,
+    };
+    if !keep {
+        return at;
+    }
+    words.copy_within(end..len, at);
+    at + len - end
+}
+
+/// Drops one unit at the end.
+fn at_end(tables: &Tables, words: &[&str], name: usize) -> usize {
+    let len = words.len();
+    let back = |n: usize| len.checked_sub(n).filter(|i| *i > name).and_then(|i| words.get(i));
+    let Some(last) = back(1) else { return len };
+    let closed = |i: usize| {
+        len.checked_sub(i).and_then(|i| words.get(i)).is_some_and(|w| {
+            let word = tables.word(w);
+            word.street_type.is_some() || word.direction.is_some()
+        })
+    };
+    match tables.word(last).unit {
+        Some(Unit::Alone) => return len - 1,
+        Some(Unit::Tail | Unit::Weak | Unit::Floor) if closed(2) => return len - 1,
+        _ => {}
+    }
+    let Some(second) = back(2) else { return len };
+    let word = tables.word(second);
+    if tables.word(last).unit == Some(Unit::Floor) && is_ordinal(tables, second) {
+        return len - 2;
+    }
+    if matches!(word.unit, Some(Unit::Weak | Unit::Floor)) && is_id(tables, last) {
+        return len - 2;
+    }
+    len
+}
+
+fn is_ordinal(tables: &Tables, word: &str) -> bool {
+    all_digits(word) || word == "ground" || matches!(tables.word(word).number, Some((_, Number::Ordinal)))
+}
+
+/// The number of a unit: a digit in it, one or two letters, or a number word.
+fn is_id(tables: &Tables, word: &str) -> bool {
+    let entry = tables.word(word);
+    word == "#"
+        || word.bytes().any(|b| b.is_ascii_digit())
+        || word.len() == 1
+        || (word.len() == 2 && entry.street_type.is_none())
+        || entry.number.is_some()
+}

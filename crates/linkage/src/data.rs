@@ -1,0 +1,273 @@
+//! The ruleset's data files, its digest, and the tables parsed from them once.
+
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+macro_rules! data_files {
+    ($($name:literal),* $(,)?) => {
+        &[$((
+            $name,
+            include_str!(concat!("../../../protocol-spec/rulesets/us-exact-1/", $name)),
+        )),*]
+    };
+}
+
+/// Every data file of `us-exact-1` as (name, content), in the order of its digest.
+pub(crate) const FILES: &[(&str, &str)] = data_files![
+    "ruleset.json",
+    "address_placeholders.tsv",
+    "box_phrases.tsv",
+    "count_words.tsv",
+    "directions.tsv",
+    "fold.tsv",
+    "name_placeholders.tsv",
+    "numbers.tsv",
+    "particles.tsv",
+    "road_phrases.tsv",
+    "saints.tsv",
+    "street_first_words.tsv",
+    "street_placeholders.tsv",
+    "street_types.tsv",
+    "street_words.tsv",
+    "suffixes.tsv",
+    "titles.tsv",
+    "units.tsv",
+];
+
+/// SHA-256 over the label and every file, name and content each length-prefixed.
+pub(crate) fn digest() -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"oblink/1/ruleset\0");
+    for (name, content) in FILES {
+        for part in [name, content] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finalize().into()
+}
+
+/// FNV-1a: the keys are our own tables and short words, and the order of a map is never seen.
+#[derive(Clone, Copy)]
+pub(crate) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        // The map uses the high bits, which FNV mixes least.
+        self.0 ^ (self.0 << 32) ^ (self.0 >> 29)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.0 = (self.0 ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fnv>>;
+
+/// What kind of unit word a word is (units.tsv).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// `apt`, `#`: always a unit, even in the middle of a line.
+    Strong,
+    /// `fl`: takes its number before or behind.
+    Floor,
+    /// `bldg`, `lot`: a unit at the end of a line, with its number.
+    Weak,
+    /// `bsmt`: a unit at the end of a line, alone.
+    Alone,
+    /// `front`: a unit alone, but only behind a street type or direction.
+    Tail,
+}
+
+/// What kind of number word a word is (numbers.tsv).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Cardinal,
+    Ordinal,
+    Tens,
+}
+
+/// Everything the tables say of one address word.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Word {
+    /// USPS abbreviation of a street type, and whether it can never be a name by itself.
+    pub(crate) street_type: Option<(&'static str, bool)>,
+    /// `n`, `ne`, …
+    pub(crate) direction: Option<&'static str>,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) number: Option<(u8, Number)>,
+    /// Spelt out inside a street's name.
+    pub(crate) long: Option<&'static str>,
+    /// Spelt out as first word of a street's name of several words.
+    pub(crate) first: Option<&'static str>,
+    /// Follows a number word in a street's name: `Seven Oaks`, `Ten Mile`.
+    pub(crate) counted: bool,
+    /// Begins some phrase of road_phrases.tsv.
+    pub(crate) road: bool,
+}
+
+/// Where a name placeholder counts (name_placeholders.tsv).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamePlaceholder {
+    Given,
+    Family,
+    Both,
+    Whole,
+}
+
+/// How an address placeholder counts (address_placeholders.tsv).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressPlaceholder {
+    Line,
+    Start,
+}
+
+/// The tables, parsed.
+pub(crate) struct Tables {
+    pub(crate) fold_ascii: [Option<&'static str>; 128],
+    pub(crate) fold: Map<u32, &'static str>,
+    words: Map<&'static str, Word>,
+    pub(crate) titles: Map<&'static str, ()>,
+    pub(crate) suffixes: Map<&'static str, ()>,
+    pub(crate) particles: Map<&'static str, ()>,
+    pub(crate) saints: Map<&'static str, ()>,
+    pub(crate) name_placeholders: Map<&'static str, NamePlaceholder>,
+    pub(crate) address_placeholders: Map<&'static str, AddressPlaceholder>,
+    pub(crate) street_placeholders: Map<&'static str, ()>,
+    /// Phrases as they are written, with single spaces.
+    pub(crate) box_phrases: Map<&'static str, &'static str>,
+    pub(crate) road_phrases: Map<&'static str, &'static str>,
+}
+
+static PLAIN: Word =
+    Word { street_type: None, direction: None, unit: None, number: None, long: None, first: None, counted: false, road: false };
+
+impl Tables {
+    /// What is known of `word`; an unknown word has no property.
+    pub(crate) fn word(&self, word: &str) -> &Word {
+        self.words.get(word).unwrap_or(&PLAIN)
+    }
+
+    fn parse() -> Self {
+        let mut fold_ascii = [None; 128];
+        let mut fold = Map::default();
+        for row in rows("fold.tsv") {
+            let Ok(code) = u32::from_str_radix(row[0], 16) else { continue };
+            match fold_ascii.get_mut(code as usize) {
+                Some(ascii) => *ascii = Some(row[1]),
+                None => drop(fold.insert(code, row[1])),
+            }
+        }
+        let mut words: Map<&'static str, Word> = Map::default();
+        let mut word = |w: &'static str, set: &dyn Fn(&mut Word)| set(words.entry(w).or_default());
+        for row in rows("street_types.tsv") {
+            word(row[0], &|w| w.street_type = Some((row[1], row[2] == "generic")));
+        }
+        for row in rows("directions.tsv") {
+            word(row[0], &|w| w.direction = Some(row[1]));
+        }
+        for row in rows("units.tsv") {
+            word(row[0], &|w| w.unit = parse_unit(row[1]));
+        }
+        for row in rows("numbers.tsv") {
+            word(row[0], &|w| w.number = parse_number(row[1], row[2]));
+        }
+        for row in rows("street_words.tsv") {
+            word(row[0], &|w| w.long = Some(row[1]));
+        }
+        for row in rows("street_first_words.tsv") {
+            word(row[0], &|w| w.first = Some(row[1]));
+        }
+        for row in rows("count_words.tsv") {
+            word(row[0], &|w| w.counted = true);
+        }
+        for row in rows("road_phrases.tsv") {
+            let first = row[0].split(' ').next().unwrap_or_default();
+            word(first, &|w| w.road = true);
+        }
+        Tables {
+            fold_ascii,
+            fold,
+            words,
+            titles: set("titles.tsv"),
+            suffixes: set("suffixes.tsv"),
+            particles: set("particles.tsv"),
+            saints: set("saints.tsv"),
+            name_placeholders: rows("name_placeholders.tsv").filter_map(|row| Some((row[0], parse_name_placeholder(row[1])?))).collect(),
+            address_placeholders: rows("address_placeholders.tsv")
+                .filter_map(|row| Some((row[0], parse_address_placeholder(row[1])?)))
+                .collect(),
+            street_placeholders: set("street_placeholders.tsv"),
+            box_phrases: rows("box_phrases.tsv").map(|row| (row[0], row[1])).collect(),
+            road_phrases: rows("road_phrases.tsv").map(|row| (row[0], row[1])).collect(),
+        }
+    }
+}
+
+fn parse_unit(kind: &str) -> Option<Unit> {
+    Some(match kind {
+        "strong" => Unit::Strong,
+        "floor" => Unit::Floor,
+        "weak" => Unit::Weak,
+        "alone" => Unit::Alone,
+        "tail" => Unit::Tail,
+        _ => return None,
+    })
+}
+
+fn parse_number(value: &str, kind: &str) -> Option<(u8, Number)> {
+    let kind = match kind {
+        "cardinal" => Number::Cardinal,
+        "ordinal" => Number::Ordinal,
+        "tens" => Number::Tens,
+        _ => return None,
+    };
+    Some((value.parse().ok().filter(|v| *v < 100)?, kind))
+}
+
+fn parse_name_placeholder(kind: &str) -> Option<NamePlaceholder> {
+    Some(match kind {
+        "given" => NamePlaceholder::Given,
+        "family" => NamePlaceholder::Family,
+        "both" => NamePlaceholder::Both,
+        "whole" => NamePlaceholder::Whole,
+        _ => return None,
+    })
+}
+
+fn parse_address_placeholder(kind: &str) -> Option<AddressPlaceholder> {
+    Some(match kind {
+        "line" => AddressPlaceholder::Line,
+        "start" => AddressPlaceholder::Start,
+        _ => return None,
+    })
+}
+
+/// The rows of a data file, three columns each, absent ones empty.
+pub(crate) fn rows(name: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    let content = FILES.iter().find(|(n, _)| *n == name).map_or("", |(_, content)| content);
+    content.lines().map(|line| {
+        let mut columns = line.split('\t');
+        [(); 3].map(|()| columns.next().unwrap_or(""))
+    })
+}
+
+fn set(name: &str) -> Map<&'static str, ()> {
+    rows(name).map(|row| (row[0], ())).collect()
+}
+
+/// The tables, parsed on first use.
+pub(crate) fn tables() -> &'static Tables {
+    static TABLES: OnceLock<Tables> = OnceLock::new();
+    TABLES.get_or_init(Tables::parse)
+}

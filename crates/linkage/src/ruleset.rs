@@ -1,0 +1,159 @@
+//! Rulesets by name: what they emit, under which digest, and what that lets one test.
+
+use std::sync::OnceLock;
+
+use crate::data::{self, Tables, tables};
+use crate::fold::fold;
+use crate::text::Text;
+use crate::{Canonical, NotSubmitted, Row, TokenArena, address, name, postal, token};
+
+/// What a match under a ruleset means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RulesetClass {
+    /// "Is this the address you have for this person?" Every key holds the full delivery line.
+    ConfirmAddress,
+    /// "Do you hold this person?" Refused by a policy unless it says otherwise.
+    FindPerson,
+}
+
+impl RulesetClass {
+    /// The name on the wire and in reports: `confirm-address` or `find-person`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RulesetClass::ConfirmAddress => "confirm-address",
+            RulesetClass::FindPerson => "find-person",
+        }
+    }
+}
+
+/// One rule of a ruleset: a key, published with the predicate it lets a verifier test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number in the token; never 0xFFFF.
+    pub number: u16,
+    /// The canonical fields in the token's order.
+    pub fields: &'static [&'static str],
+    /// What a match says of the holder's records.
+    pub predicate: &'static str,
+}
+
+/// A versioned set of canonicalisation and match rules (R-1).
+#[derive(Debug)]
+pub struct Ruleset {
+    name: &'static str,
+    class: RulesetClass,
+    rules: &'static [Rule],
+    digest: OnceLock<[u8; 32]>,
+}
+
+static RULESETS: [Ruleset; 1] = [Ruleset {
+    name: "us-exact-1",
+    class: RulesetClass::ConfirmAddress,
+    rules: &[Rule {
+        number: 1,
+        fields: &["given", "family", "delivery", "zip5"],
+        predicate: "The holder has a record with this first given name, this family name, this \
+                    complete delivery line (house number, directions, street and type; or post \
+                    office box; or rural or highway-contract route and box; or military box) and \
+                    this five-digit ZIP code.",
+    }],
+    digest: OnceLock::new(),
+}];
+
+/// The canonical fields of one row, on the stack.
+struct Fields {
+    given: Text,
+    family: Text,
+    delivery: Text,
+    zip5: Text,
+}
+
+impl Ruleset {
+    /// The ruleset called `name`, if this build has it.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<&'static Ruleset> {
+        RULESETS.iter().find(|r| r.name == name)
+    }
+
+    /// Every ruleset of this build.
+    #[must_use]
+    pub fn all() -> &'static [Ruleset] {
+        &RULESETS
+    }
+
+    /// Its name, version included: `us-exact-1`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What a match under it means.
+    #[must_use]
+    pub fn class(&self) -> RulesetClass {
+        self.class
+    }
+
+    /// SHA-256 over its data files (R-2): what two peers compare before anything else.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(data::digest)
+    }
+
+    /// T: the tokens one submitted row gives, exactly.
+    #[must_use]
+    pub fn tokens_per_pair(&self) -> u16 {
+        1
+    }
+
+    /// Its rules with the predicates they let a verifier test.
+    #[must_use]
+    pub fn rules(&self) -> &'static [Rule] {
+        self.rules
+    }
+
+    /// Appends this row's [`tokens_per_pair`](Self::tokens_per_pair) tokens to `out`, each at most
+    /// [`TOKEN_BYTES_MAX`](crate::TOKEN_BYTES_MAX) bytes, or none.
+    ///
+    /// # Errors
+    /// Why the row gives no token; `out` is then unchanged.
+    pub fn tokenize(&self, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
+        let fields = fields(tables(), row)?;
+        let digest = self.digest();
+        out.push_with(|bytes| token::encode(&digest, 1, &fields.in_order(), bytes))
+    }
+
+    /// The canonical fields of this row, for tests and an operator's own data.
+    ///
+    /// # Errors
+    /// Why the row gives no token, as [`tokenize`](Self::tokenize) would.
+    pub fn canonicalize(&self, row: &Row<'_>) -> Result<Canonical, NotSubmitted> {
+        let fields = fields(tables(), row)?;
+        // The token's length is the last thing that can refuse a row.
+        token::encode(&self.digest(), 1, &fields.in_order(), &mut Vec::new())?;
+        Ok(Canonical {
+            given: fields.given.as_str().to_owned(),
+            family: fields.family.as_str().to_owned(),
+            delivery: fields.delivery.as_str().to_owned(),
+            zip5: fields.zip5.as_str().to_owned(),
+        })
+    }
+}
+
+impl Fields {
+    fn in_order(&self) -> [&[u8]; 4] {
+        [self.given.as_bytes(), self.family.as_bytes(), self.delivery.as_bytes(), self.zip5.as_bytes()]
+    }
+}
+
+/// Name, address, postal code, in this order: the first refusal is the reason (R-6).
+fn fields(tables: &Tables, row: &Row<'_>) -> Result<Fields, NotSubmitted> {
+    let mut fields = Fields { given: Text::new(), family: Text::new(), delivery: Text::new(), zip5: Text::new() };
+    name::canonical(tables, row.name, &mut fields.given, &mut fields.family)?;
+    let mut folded = Text::new();
+    fold(tables, row.address, &mut folded)?;
+    address::canonical(tables, &folded, &mut fields.delivery)?;
+    fold(tables, row.postal_code, &mut folded)?;
+    postal::write(&folded, &mut fields.zip5)?;
+    Ok(fields)
+}
