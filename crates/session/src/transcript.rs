@@ -1,0 +1,106 @@
+//! The transcript: one digest of all that a session depends on (SPEC END-1). Order of arrival, connections and replays do not show in it.
+
+use crate::set::SetOffer;
+use sha2::{Digest, Sha512};
+use std::collections::BTreeMap;
+
+/// What both sides know of a session once it is admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Protocol version chosen.
+    pub version: u16,
+    /// Suite chosen.
+    pub suite: u16,
+    /// Versions the verifier offered.
+    pub versions_offered: Vec<u16>,
+    /// Suites the verifier offered.
+    pub suites_offered: Vec<u16>,
+    /// The verifier's nonce.
+    pub verifier_nonce: [u8; 32],
+    /// The holder's nonce.
+    pub holder_nonce: [u8; 32],
+    /// The verifier's fingerprint.
+    pub verifier: [u8; 32],
+    /// The holder's fingerprint.
+    pub holder: [u8; 32],
+    /// SHA-256 of the request.
+    pub request_digest: [u8; 32],
+    /// The sealed set.
+    pub offer: SetOffer,
+}
+
+/// Digests of one batch (SPEC BAT-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchDigests {
+    /// Of the blinded elements.
+    pub blinded: [u8; 32],
+    /// Of the evaluated elements, once there are any: sent by the holder, verified by the verifier.
+    pub evaluated: Option<[u8; 32]>,
+}
+
+/// The batches of a session so far, by index.
+pub type Batches = BTreeMap<u64, BatchDigests>;
+
+/// `session_id` (SPEC HSK-6).
+#[must_use]
+pub fn session_id(
+    verifier: &[u8; 32],
+    holder: &[u8; 32],
+    verifier_nonce: &[u8; 32],
+    holder_nonce: &[u8; 32],
+    request_digest: &[u8; 32],
+) -> [u8; 16] {
+    let mut hash = sha2::Sha256::new();
+    for part in [&b"oblink/1/session\0"[..], verifier, holder, verifier_nonce, holder_nonce, request_digest] {
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
+}
+
+impl SessionFacts {
+    /// `session_id` (SPEC HSK-6).
+    #[must_use]
+    pub fn session_id(&self) -> [u8; 16] {
+        session_id(&self.verifier, &self.holder, &self.verifier_nonce, &self.holder_nonce, &self.request_digest)
+    }
+
+    /// The transcript (SPEC END-1). `None` while one of `due` batches is missing or unanswered.
+    #[must_use]
+    pub fn transcript(&self, batches: &Batches, due: u64) -> Option<[u8; 64]> {
+        if batches.len() as u64 != due {
+            return None;
+        }
+        let mut hash = Sha512::new();
+        hash.update(b"oblink/1/transcript\0");
+        hash.update(self.version.to_be_bytes());
+        hash.update(self.suite.to_be_bytes());
+        for offered in [&self.versions_offered, &self.suites_offered] {
+            hash.update((offered.len() as u16).to_be_bytes());
+            for value in offered {
+                hash.update(value.to_be_bytes());
+            }
+        }
+        hash.update(self.verifier_nonce);
+        hash.update(self.holder_nonce);
+        hash.update(self.verifier);
+        hash.update(self.holder);
+        let set = &self.offer.descriptor;
+        hash.update(set.ruleset_digest);
+        hash.update([set.tau.to_byte()]);
+        hash.update(set.tokens_per_pair.to_be_bytes());
+        hash.update(self.offer.set_id);
+        hash.update((set.public_key.len() as u16).to_be_bytes());
+        hash.update(set.public_key);
+        hash.update(self.request_digest);
+        hash.update(due.to_be_bytes());
+        for (index, digests) in batches {
+            hash.update(index.to_be_bytes());
+            hash.update(digests.blinded);
+            hash.update(digests.evaluated?);
+        }
+        Some(hash.finalize().into())
+    }
+}

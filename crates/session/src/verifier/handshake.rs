@@ -1,0 +1,138 @@
+//! From a request to Welcome (SPEC §6.2).
+
+use super::{VerifierContext, VerifierSession};
+use crate::clock::check_clock;
+use crate::epoch::SUITE_RISTRETTO255;
+use crate::error::{Error, Incompatibility, Misbehaviour, Refusal};
+use crate::limits::VERSIONS;
+use crate::request::{Request, to_hex};
+use crate::saved::SavedHandshake;
+use crate::set::{SetDescriptor, SetOffer};
+use crate::statement::CertifiedKey;
+use crate::tag::Tau;
+use crate::transcript::SessionFacts;
+use crate::wire::{Frame, FrameType, Hello, Welcome};
+use oblink_oprf::PublicKey;
+use rand_core::CryptoRng;
+use std::sync::Arc;
+
+/// A request on its way: Hello can be sent, and sent again with the same nonce to resume.
+#[derive(Debug)]
+pub struct VerifierHandshake {
+    context: Arc<VerifierContext>,
+    holder: [u8; 32],
+    request: Request,
+    nonce: [u8; 32],
+}
+
+impl VerifierHandshake {
+    /// `holder` is the pinned fingerprint of the holder.
+    #[must_use]
+    pub fn new<R: CryptoRng + ?Sized>(context: Arc<VerifierContext>, holder: [u8; 32], request: Request, rng: &mut R) -> Self {
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        Self { context, holder, request, nonce }
+    }
+
+    /// The Hello, at `clock_unix_ms`.
+    ///
+    /// # Errors
+    /// None in practice: a request is within the bounds of a Hello.
+    pub fn hello(&self, clock_unix_ms: u64) -> Result<Frame, Error> {
+        let hello = Hello {
+            versions: VERSIONS.to_vec(),
+            suites: vec![SUITE_RISTRETTO255],
+            nonce: self.nonce,
+            clock_unix_ms,
+            certificate: *self.context.statement_key.certificate(),
+            request: self.request.bytes().to_vec(),
+            signatures: Vec::new(),
+        };
+        Ok(hello.to_frame()?)
+    }
+
+    /// Checks Welcome (SPEC HSK-7), or takes the refusal.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::Incompatible`]; [`Error::PeerMisbehaved`].
+    pub fn receive_welcome(self, frame: &Frame, clock_unix_ms: u64) -> Result<VerifierSession, Error> {
+        if frame.kind == FrameType::Refusal {
+            return Err(Error::Refused(Refusal::from_frame(frame)?));
+        }
+        let welcome = Welcome::from_frame(frame)?;
+        let demand = |holds: bool, what| if holds { Ok(()) } else { Err(Error::PeerMisbehaved(Misbehaviour::Welcome(what))) };
+        demand(VERSIONS.contains(&welcome.version), "a version that was not offered")?;
+        demand(welcome.suite == SUITE_RISTRETTO255, "a suite that was not offered")?;
+        check_clock(welcome.clock_unix_ms, clock_unix_ms)?;
+        let holder_key = CertifiedKey::check(&welcome.certificate, &self.holder)?;
+        if welcome.ruleset_digest != *self.request.ruleset_digest() || welcome.tokens_per_pair != self.request.tokens_per_pair() {
+            let (ours, theirs) = (to_hex(self.request.ruleset_digest()), to_hex(&welcome.ruleset_digest));
+            return Err(Incompatibility::Ruleset { ours, theirs }.into());
+        }
+        if self.request.tokens() > welcome.session_tokens_max {
+            return Err(Incompatibility::TokensOverCap { tokens: self.request.tokens(), max: welcome.session_tokens_max }.into());
+        }
+        let tau = Tau::for_counts(welcome.declared_tags, welcome.session_tokens_max).filter(|tau| tau.to_byte() == welcome.tau);
+        let Some(tau) = tau else {
+            return Err(Error::PeerMisbehaved(Misbehaviour::Welcome("a tag length that its counts do not give")));
+        };
+        demand((1..=welcome.declared_tags).contains(&welcome.set_tags), "more tags than declared, or none")?;
+        demand(welcome.authority == 0, "an authority that this version does not know")?;
+        let public_key: [u8; 32] =
+            welcome.public_key.as_slice().try_into().map_err(|_| Error::PeerMisbehaved(Misbehaviour::Welcome("the public key's size")))?;
+        let prf_key = PublicKey::from_bytes(&public_key)
+            .map_err(|_| Error::PeerMisbehaved(Misbehaviour::Welcome("the public key is no valid element")))?;
+        let descriptor = SetDescriptor {
+            suite: welcome.suite,
+            tau,
+            tokens_per_pair: welcome.tokens_per_pair,
+            as_of: welcome.as_of,
+            session_tokens_max: welcome.session_tokens_max,
+            declared_tags: welcome.declared_tags,
+            tags: welcome.set_tags,
+            epoch_id: welcome.epoch_id,
+            ruleset_digest: welcome.ruleset_digest,
+            public_key,
+        };
+        let facts = SessionFacts {
+            version: welcome.version,
+            suite: welcome.suite,
+            versions_offered: VERSIONS.to_vec(),
+            suites_offered: vec![SUITE_RISTRETTO255],
+            verifier_nonce: self.nonce,
+            holder_nonce: welcome.nonce,
+            verifier: self.context.fingerprint,
+            holder: self.holder,
+            request_digest: self.request.digest(),
+            offer: SetOffer { descriptor, set_id: welcome.set_id, set_bytes: welcome.set_bytes },
+        };
+        Ok(VerifierSession::admitted(self.context, holder_key, self.request, facts, prf_key, welcome.batches_in_flight_max))
+    }
+
+    /// The handshake as versioned bytes: to say the same Hello again after a crash. No secret is in them.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`].
+    pub fn save(&self) -> Result<Vec<u8>, Error> {
+        SavedHandshake {
+            request: self.request.bytes().to_vec(),
+            nonce: self.nonce,
+            verifier: self.context.fingerprint,
+            holder: self.holder,
+        }
+        .to_bytes()
+    }
+
+    /// A handshake from its bytes.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`]: another version, another verifier's, or damaged.
+    pub fn restore(context: Arc<VerifierContext>, bytes: &[u8]) -> Result<Self, Error> {
+        let saved = SavedHandshake::from_bytes(bytes)?;
+        if saved.verifier != context.fingerprint {
+            return Err(Error::SavedState("it belongs to another party"));
+        }
+        let request = Request::parse(&saved.request).map_err(|_| Error::SavedState("damaged request"))?;
+        Ok(Self { context, holder: saved.holder, request, nonce: saved.nonce })
+    }
+}

@@ -1,0 +1,316 @@
+//! The verifier's batch phase and the end of a session (SPEC §6.4, §6.5).
+
+use super::VerifierContext;
+use super::batches::{BatchPlan, BlindedBatch, UnverifiedBatch, VerifiedBatch};
+use crate::clock::check_clock;
+use crate::error::{Error, Misbehaviour, Refusal};
+use crate::receipt::{self, Receipt};
+use crate::request::Request;
+use crate::saved::{Saved, SavedVerifier};
+use crate::set::SetOffer;
+use crate::statement::{CertifiedKey, StatementKind, batch_statement_body};
+use crate::transcript::{BatchDigests, Batches, SessionFacts};
+use crate::wire::{Acknowledge, Batch, Complete, Evaluated, Frame, FrameType, ReceiptMessage, SetRequest, control};
+use oblink_oprf::PublicKey;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A sealed set that was checked whole (SPEC SET-7). Implemented by the store's verified set alone: a type whose values come out of that
+/// check and nowhere else.
+pub trait CheckedSet {
+    /// What it was checked against.
+    fn offer(&self) -> &SetOffer;
+}
+
+/// An admitted session: lives from Welcome to Complete.
+#[derive(Debug)]
+pub struct VerifierSession {
+    context: Arc<VerifierContext>,
+    holder_key: CertifiedKey,
+    request: Request,
+    facts: SessionFacts,
+    session_id: [u8; 16],
+    public_key: PublicKey,
+    in_flight_max: u16,
+    /// Batches verified, with their digests.
+    batches: Batches,
+    /// Handed out and not verified yet.
+    out: BTreeSet<u64>,
+    /// The first batch never handed out in this run.
+    next: u64,
+}
+
+/// Complete is sent; the holder owes the receipt.
+#[derive(Debug)]
+pub struct AwaitingReceipt {
+    session: VerifierSession,
+    transcript: [u8; 64],
+}
+
+/// The receipt is here: results may be written.
+#[derive(Debug)]
+pub struct Finished {
+    receipt: Receipt,
+    facts: SessionFacts,
+}
+
+impl VerifierSession {
+    pub(super) fn admitted(
+        context: Arc<VerifierContext>,
+        holder_key: CertifiedKey,
+        request: Request,
+        facts: SessionFacts,
+        public_key: PublicKey,
+        in_flight_max: u16,
+    ) -> Self {
+        let session_id = facts.session_id();
+        Self {
+            context,
+            holder_key,
+            request,
+            facts,
+            session_id,
+            public_key,
+            in_flight_max,
+            batches: Batches::new(),
+            out: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    /// The session's identifier.
+    #[must_use]
+    pub fn session_id(&self) -> &[u8; 16] {
+        &self.session_id
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The sealed set that the holder names.
+    #[must_use]
+    pub fn offer(&self) -> &SetOffer {
+        &self.facts.offer
+    }
+
+    /// Most batches unanswered at a time, as the holder says.
+    #[must_use]
+    pub fn batches_in_flight_max(&self) -> u16 {
+        self.in_flight_max
+    }
+
+    /// Batches verified so far.
+    #[must_use]
+    pub fn verified(&self) -> u64 {
+        self.batches.len() as u64
+    }
+
+    /// The next batch to be made. `None` while as many are out as the holder allows, or when none is left (SPEC BAT-4).
+    pub fn next_batch(&mut self) -> Option<BatchPlan> {
+        if self.out.len() >= usize::from(self.in_flight_max) {
+            return None;
+        }
+        while self.batches.contains_key(&self.next) {
+            self.next += 1;
+        }
+        let index = self.next;
+        let (first_token, tokens) = self.request.batch(index)?;
+        self.next += 1;
+        self.out.insert(index);
+        Some(BatchPlan { index, first_token, tokens })
+    }
+
+    /// The Batch frame, with this side's statement over it (SPEC STM-3). The same batch may be framed and sent again.
+    #[must_use]
+    pub fn submit(&self, batch: &BlindedBatch) -> Frame {
+        let index = batch.plan.index;
+        let body = batch_statement_body(&self.session_id, &self.facts.request_digest, index, &batch.blinded_digest);
+        let statement = self.context.statement_key.sign(StatementKind::Batch, &body);
+        Batch { index, blinded: batch.elements.clone(), statement }.to_frame()
+    }
+
+    /// Takes the answer to a batch, or the refusal. What comes back is not verified yet.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::PeerMisbehaved`] for another batch's answer or another count.
+    pub fn receive_evaluated(&self, frame: &Frame, blinded: BlindedBatch) -> Result<UnverifiedBatch, Error> {
+        if frame.kind == FrameType::Refusal {
+            return Err(Error::Refused(Refusal::from_frame(frame)?));
+        }
+        let Evaluated { index, evaluated, proof } = Evaluated::from_frame(frame)?;
+        let misbehaved = |what| Err(Error::PeerMisbehaved(Misbehaviour::Batch { index, what }));
+        if index != blinded.plan.index {
+            return misbehaved("an answer to another batch");
+        }
+        if evaluated.len() != blinded.elements.len() {
+            return misbehaved("another number of elements than was asked");
+        }
+        Ok(UnverifiedBatch { blinded, evaluated, proof, public_key: self.public_key, tau: self.facts.offer.descriptor.tau })
+    }
+
+    /// Books a verified batch. Its tags may be taken before or after.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a batch that was not handed out.
+    pub fn accept(&mut self, batch: &VerifiedBatch) -> Result<(), Error> {
+        if !self.out.remove(&batch.index) {
+            return Err(Error::Internal("not a batch that is out"));
+        }
+        self.batches.insert(batch.index, BatchDigests { blinded: batch.blinded_digest, evaluated: Some(batch.evaluated_digest) });
+        Ok(())
+    }
+
+    /// Asks for the sealed set from an offset on.
+    ///
+    /// # Errors
+    /// None in practice: the frame is within its bounds.
+    pub fn request_set(&self, offset: u64) -> Result<Frame, Error> {
+        Ok(SetRequest { set_id: self.facts.offer.set_id, offset }.to_frame()?)
+    }
+
+    /// Every batch is verified, and here is the set that was checked: Complete (SPEC END-2).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] while a batch is missing, or where the set is another session's.
+    pub fn complete(self, set: &impl CheckedSet) -> Result<(AwaitingReceipt, Frame), Error> {
+        if *set.offer() != self.facts.offer {
+            return Err(Error::Internal("the set that was checked is not this session's"));
+        }
+        let transcript =
+            self.facts.transcript(&self.batches, self.request.batches()).ok_or(Error::Internal("a batch is not verified yet"))?;
+        let frame = Complete { transcript }.to_frame()?;
+        Ok((AwaitingReceipt { session: self, transcript }, frame))
+    }
+
+    fn to_saved(&self, transcript: Option<[u8; 64]>) -> Result<Vec<u8>, Error> {
+        SavedVerifier {
+            request: self.request.bytes().to_vec(),
+            facts: Saved::facts(&self.facts),
+            certificate: *self.holder_key.certificate(),
+            in_flight_max: self.in_flight_max,
+            batches: Saved::batches(&self.batches),
+            transcript,
+        }
+        .to_bytes()
+    }
+
+    fn from_saved(context: Arc<VerifierContext>, bytes: &[u8]) -> Result<(Self, Option<[u8; 64]>), Error> {
+        let saved = SavedVerifier::from_bytes(bytes)?;
+        let facts = saved.facts.into_facts()?;
+        let request = Request::parse(&saved.request).map_err(|_| Error::SavedState("damaged request"))?;
+        if facts.verifier != context.fingerprint || facts.request_digest != request.digest() {
+            return Err(Error::SavedState("it belongs to another party or request"));
+        }
+        let holder_key = CertifiedKey::check(&saved.certificate, &facts.holder).map_err(|_| Error::SavedState("damaged certificate"))?;
+        let public_key = PublicKey::from_bytes(&facts.offer.descriptor.public_key).map_err(|_| Error::SavedState("damaged public key"))?;
+        let mut session = Self::admitted(context, holder_key, request, facts, public_key, saved.in_flight_max);
+        session.batches = Saved::into_batches(saved.batches);
+        Ok((session, saved.transcript))
+    }
+
+    /// The session as versioned bytes. Batches that are out count as never made. Neither seed nor tag is in them.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] where they would be larger than a reader takes.
+    pub fn save(&self) -> Result<Vec<u8>, Error> {
+        self.to_saved(None)
+    }
+
+    /// A session from its bytes.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`]: another version, another verifier's, or damaged.
+    pub fn restore(context: Arc<VerifierContext>, bytes: &[u8]) -> Result<Self, Error> {
+        match Self::from_saved(context, bytes)? {
+            (session, None) => Ok(session),
+            (_, Some(_)) => Err(Error::SavedState("it is further on than this")),
+        }
+    }
+}
+
+impl AwaitingReceipt {
+    /// Takes the receipt, or the refusal: every member must be what this side knows (SPEC END-3). Gives the Acknowledge to send.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::PeerMisbehaved`]; [`Error::Incompatible`] for a time that is off.
+    pub fn receive_receipt(self, frame: &Frame, clock_unix_ms: u64) -> Result<(Finished, Frame), Error> {
+        if frame.kind == FrameType::Refusal {
+            return Err(Error::Refused(Refusal::from_frame(frame)?));
+        }
+        let session = self.session;
+        let message = ReceiptMessage::from_frame(frame)?;
+        let (holder_key, verifier_key) = (session.holder_key.public(), session.context.statement_key.public());
+        let expected = |at| receipt::body(&session.facts, &session.request, &self.transcript, &holder_key, &verifier_key, at);
+        let completed = receipt::check_body(&message.body, expected)?;
+        session.holder_key.verify(StatementKind::Receipt, &message.body, &message.signature)?;
+        // A receipt that is sent again (SPEC END-4) may be old, but none comes from the future.
+        check_clock(completed.max(clock_unix_ms), clock_unix_ms)?;
+        let verifier_signature = session.context.statement_key.sign(StatementKind::Receipt, &message.body);
+        let receipt = Receipt {
+            body: message.body,
+            holder_signature: message.signature,
+            holder_certificate: *session.holder_key.certificate(),
+            verifier_signature,
+            verifier_certificate: *session.context.statement_key.certificate(),
+        };
+        let frame = Acknowledge { signature: verifier_signature }.to_frame()?;
+        Ok((Finished { receipt, facts: session.facts }, frame))
+    }
+
+    /// The Complete to send again after a lost line.
+    ///
+    /// # Errors
+    /// None in practice: the frame is within its bounds.
+    pub fn complete_again(&self) -> Result<Frame, Error> {
+        Ok(Complete { transcript: self.transcript }.to_frame()?)
+    }
+
+    /// The state as versioned bytes.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] where they would be larger than a reader takes.
+    pub fn save(&self) -> Result<Vec<u8>, Error> {
+        self.session.to_saved(Some(self.transcript))
+    }
+
+    /// The state from its bytes.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`]: another version, another verifier's, or damaged.
+    pub fn restore(context: Arc<VerifierContext>, bytes: &[u8]) -> Result<Self, Error> {
+        match VerifierSession::from_saved(context, bytes)? {
+            (session, Some(transcript)) if session.facts.transcript(&session.batches, session.request.batches()) == Some(transcript) => {
+                Ok(Self { session, transcript })
+            }
+            _ => Err(Error::SavedState("it is not that far on")),
+        }
+    }
+}
+
+impl Finished {
+    /// The receipt, signed by both.
+    #[must_use]
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// What both sides agreed on.
+    #[must_use]
+    pub fn facts(&self) -> &SessionFacts {
+        &self.facts
+    }
+
+    /// Takes Closed. It says no more than that the holder has the signature; losing it loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::PeerMisbehaved`].
+    pub fn receive_closed(&self, frame: &Frame) -> Result<(), Error> {
+        if frame.kind == FrameType::Refusal {
+            return Err(Error::Refused(Refusal::from_frame(frame)?));
+        }
+        Ok(control::expect_closed(frame)?)
+    }
+}

@@ -1,0 +1,363 @@
+//! A peer that breaks the rules: each break is refused, with the right blame, and charges nothing it should not.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod pair;
+
+use oblink_session::error::{Error, Incompatibility, Misbehaviour, Refusal, RefusalCode};
+use oblink_session::holder::HolderHandshake;
+use oblink_session::ledger::LedgerError;
+use oblink_session::request::Request;
+use oblink_session::wire::{Batch, Evaluated, Frame, FrameType, Hello, ReceiptMessage, Welcome, WireError};
+use pair::{Checked, NOW, Pair};
+
+fn hello_of(pair: &mut Pair, change: impl FnOnce(&mut Hello)) -> Frame {
+    let mut hello = Hello::from_frame(&pair.handshake().hello(NOW).unwrap()).unwrap();
+    change(&mut hello);
+    hello.to_frame().unwrap()
+}
+
+fn code(error: &Error) -> RefusalCode {
+    error.to_refusal().expect("the other side is told").code
+}
+
+/// HSK-1 to HSK-5, REQ-1, STM-1, TAG-3 at the holder.
+#[test]
+fn a_bad_hello_is_refused_before_anything_is_reserved() {
+    let request = |pairs, batch, name: &str, digest, t| Request::new([7; 16], pairs, batch, name, digest, t).unwrap().bytes().to_vec();
+    type Change = Box<dyn Fn(&mut Hello)>;
+    let cases: Vec<(Change, RefusalCode)> = vec![
+        (Box::new(|h| h.versions = vec![2, 3]), RefusalCode::VersionUnsupported),
+        (Box::new(|h| h.suites = vec![2]), RefusalCode::SuiteUnsupported),
+        (Box::new(|h| h.clock_unix_ms = NOW - 300_001), RefusalCode::ClockSkew),
+        (Box::new(|h| h.clock_unix_ms = NOW + 300_001), RefusalCode::ClockSkew),
+        (Box::new(|h| h.certificate[100] ^= 1), RefusalCode::SignatureInvalid),
+        (Box::new(|h| h.request = b"{}".to_vec()), RefusalCode::RequestMalformed),
+        (Box::new(|h| h.request.push(b' ')), RefusalCode::RequestMalformed),
+        (Box::new(move |h| h.request = request(5, 4, "us-exact-1", [0; 32], 1)), RefusalCode::RulesetMismatch),
+        (Box::new(move |h| h.request = request(5, 4, "us-exact-1", pair::RULESET, 2)), RefusalCode::RulesetMismatch),
+        (Box::new(move |h| h.request = request(1_001, 4, "us-exact-1", pair::RULESET, 1)), RefusalCode::PairsOverCap),
+    ];
+    for (i, (change, want)) in cases.iter().enumerate() {
+        let mut pair = Pair::new(5, 1, 4);
+        let hello = hello_of(&mut pair, change);
+        assert_eq!(code(&pair.admit(&hello).unwrap_err()), *want, "case {i}");
+        assert!(pair.ledger.sessions.is_empty(), "case {i}");
+    }
+    let mut pair = Pair::new(5, 1, 4);
+    let hello = hello_of(&mut pair, |h| h.clock_unix_ms = NOW + 300_000);
+    assert!(pair.admit(&hello).is_ok(), "five minutes are allowed");
+}
+
+#[test]
+fn a_verifier_without_a_sealed_set_is_told_so() {
+    let mut pair = Pair::new(5, 1, 4);
+    let hello = pair.handshake().hello(NOW).unwrap();
+    let error =
+        HolderHandshake::new(pair.holder.clone(), pair.verifier.fingerprint).receive_hello(&hello, None, NOW, &mut pair.rng).unwrap_err();
+    assert_eq!(code(&error), RefusalCode::NotSealed);
+}
+
+/// TAG-3, EPO-3
+#[test]
+fn caps_in_tokens_hold() {
+    let mut pair = Pair::new(5, 2, 4);
+    pair.offer.descriptor.session_tokens_max = 9;
+    let hello = pair.handshake().hello(NOW).unwrap();
+    assert_eq!(code(&pair.admit(&hello).unwrap_err()), RefusalCode::TokensOverCap);
+    pair.offer.descriptor.session_tokens_max = 10;
+    pair.ledger.charged_tokens = oblink_session::limits::EPOCH_EVALUATIONS_MAX - 9;
+    assert_eq!(code(&pair.admit(&hello).unwrap_err()), RefusalCode::BudgetExhausted);
+    pair.ledger.charged_tokens -= 1;
+    assert!(pair.admit(&hello).is_ok());
+}
+
+/// HSK-5
+#[test]
+fn a_request_id_is_used_once() {
+    let mut pair = Pair::new(5, 1, 4);
+    let first = pair.handshake().hello(NOW).unwrap();
+    pair.admit(&first).unwrap();
+    assert!(pair.admit(&first).is_ok(), "the same Hello resumes");
+    let other_nonce = pair.handshake().hello(NOW).unwrap();
+    assert_eq!(code(&pair.admit(&other_nonce).unwrap_err()), RefusalCode::RequestConflict);
+}
+
+/// HSK-7 at the verifier.
+#[test]
+fn a_bad_welcome_is_refused() {
+    let cases: Vec<fn(&mut Welcome)> = vec![
+        |w| w.version = 2,
+        |w| w.suite = 2,
+        |w| w.certificate[3] ^= 1,
+        |w| w.tau += 1,
+        |w| w.declared_tags *= 2,
+        |w| w.session_tokens_max *= 2,
+        |w| w.declared_tags = 0,
+        |w| w.declared_tags = u64::MAX,
+        |w| w.set_tags = 0,
+        |w| w.set_tags = w.declared_tags + 1,
+        |w| w.public_key = vec![0; 32],
+        |w| w.public_key = vec![0xff; 32],
+        |w| w.public_key.push(0),
+        |w| w.authority = 1,
+    ];
+    for (i, change) in cases.into_iter().enumerate() {
+        let mut pair = Pair::new(5, 1, 4);
+        let handshake = pair.handshake();
+        let (_, welcome) = pair.admit(&handshake.hello(NOW).unwrap()).unwrap();
+        let mut welcome = Welcome::from_frame(&welcome).unwrap();
+        change(&mut welcome);
+        let error = handshake.receive_welcome(&welcome.to_frame().unwrap(), NOW).unwrap_err();
+        assert!(matches!(error, Error::PeerMisbehaved(_)), "case {i}: {error:?}");
+    }
+    let mut pair = Pair::new(5, 1, 4);
+    for (change, want) in [
+        ((|w| w.ruleset_digest[0] ^= 1) as fn(&mut Welcome), "ruleset"),
+        (|w| w.tokens_per_pair = 2, "ruleset"),
+        (|w| w.clock_unix_ms = NOW + 300_001, "clock"),
+    ] {
+        let handshake = pair.handshake();
+        pair.ledger.sessions.clear();
+        let (_, welcome) = pair.admit(&handshake.hello(NOW).unwrap()).unwrap();
+        let mut welcome = Welcome::from_frame(&welcome).unwrap();
+        change(&mut welcome);
+        let error = handshake.receive_welcome(&welcome.to_frame().unwrap(), NOW).unwrap_err();
+        assert!(matches!(error, Error::Incompatible(Incompatibility::Ruleset { .. } | Incompatibility::Clock { .. })), "{want}: {error:?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_taken_wherever_an_answer_is_due() {
+    let refusal = Refusal::new(RefusalCode::Busy, "later\u{1b}[2J").to_frame();
+    let mut pair = Pair::new(5, 1, 5);
+    let error = pair.handshake().receive_welcome(&refusal, NOW).unwrap_err();
+    let Error::Refused(refused) = error else { panic!("{error:?}") };
+    assert_eq!((refused.code, refused.detail.as_str()), (RefusalCode::Busy, "later[2J"), "no control characters for the terminal");
+    let (mut holder, mut verifier) = pair.open();
+    let batch = pair.blind(&mut verifier).unwrap();
+    assert!(matches!(verifier.receive_evaluated(&refusal, batch), Err(Error::Refused(_))));
+    let mut verifier = oblink_session::verifier::VerifierSession::restore(pair.verifier.clone(), &verifier.save().unwrap()).unwrap();
+    pair.run_batches(&mut holder, &mut verifier);
+    let (awaiting, _) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
+    assert!(matches!(awaiting.receive_receipt(&refusal, NOW), Err(Error::Refused(_))));
+}
+
+/// BAT-2, STM-3
+#[test]
+fn a_bad_batch_is_refused_and_not_charged() {
+    type Change = fn(&mut Batch);
+    let cases: Vec<(Change, RefusalCode)> = vec![
+        (|b| b.index = 2, RefusalCode::BatchMalformed),
+        (|b| b.index = u64::MAX, RefusalCode::BatchMalformed),
+        (|b| b.index = 1, RefusalCode::BatchMalformed),
+        (|b| b.blinded.truncate(3), RefusalCode::BatchMalformed),
+        (|b| b.blinded.push([0; 32]), RefusalCode::BatchMalformed),
+        (|b| b.statement[0] ^= 1, RefusalCode::SignatureInvalid),
+        (|b| b.blinded[2][0] ^= 1, RefusalCode::SignatureInvalid),
+        (|b| b.blinded.swap(0, 1), RefusalCode::SignatureInvalid),
+    ];
+    for (i, (change, want)) in cases.into_iter().enumerate() {
+        let mut pair = Pair::new(6, 1, 4);
+        let (mut holder, mut verifier) = pair.open();
+        let blinded = pair.blind(&mut verifier).unwrap();
+        let mut batch = Batch::from_frame(&verifier.submit(&blinded)).unwrap();
+        change(&mut batch);
+        assert_eq!(code(&pair.answer(&mut holder, &batch.to_frame()).unwrap_err()), want, "case {i}");
+        assert_eq!(pair.ledger.charged_tokens, 0, "case {i}");
+    }
+}
+
+/// SUI-2: the statement is right, the element is not one. The charge stands, nothing is evaluated, the verifier is to blame.
+#[test]
+fn an_invalid_element_is_the_verifiers_fault() {
+    use oblink_session::statement::{StatementKind, batch_statement_body};
+    use oblink_session::wire::raw::blinded_digest;
+    for bad in [[0; 32], [0xff; 32]] {
+        let mut pair = Pair::new(4, 1, 4);
+        let (mut holder, mut verifier) = pair.open();
+        let blinded = pair.blind(&mut verifier).unwrap();
+        let mut batch = Batch::from_frame(&verifier.submit(&blinded)).unwrap();
+        batch.blinded[3] = bad;
+        let body = batch_statement_body(verifier.session_id(), &pair.request.digest(), 0, &blinded_digest(0, &batch.blinded));
+        batch.statement = pair.verifier.statement_key.sign(StatementKind::Batch, &body);
+        let error = pair.answer(&mut holder, &batch.to_frame()).unwrap_err();
+        assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::InvalidElement { index: 0, position: 3 })), "{error:?}");
+    }
+}
+
+/// BAT-3
+#[test]
+fn another_batch_under_a_charged_index_is_refused() {
+    let mut pair = Pair::new(4, 1, 4);
+    let hello = pair.handshake();
+    let frame = hello.hello(NOW).unwrap();
+    let (mut holder, welcome) = pair.admit(&frame).unwrap();
+    let mut verifier = hello.receive_welcome(&welcome, NOW).unwrap();
+    let blinded = pair.blind(&mut verifier).unwrap();
+    pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+    // The list changes, so the blinds change, so the batch does.
+    pair.tokens[0] = b"somebody else".to_vec();
+    let mut verifier = oblink_session::verifier::VerifierSession::restore(pair.verifier.clone(), &verifier.save().unwrap()).unwrap();
+    let other = pair.blind(&mut verifier).unwrap();
+    let other = verifier.submit(&other);
+    assert_eq!(code(&pair.answer(&mut holder, &other).unwrap_err()), RefusalCode::BatchConflict);
+    // After a restart the ledger remembers it.
+    let (mut holder, _) = pair.admit(&frame).unwrap();
+    assert_eq!(code(&pair.answer(&mut holder, &other).unwrap_err()), RefusalCode::BatchConflict);
+    assert_eq!(pair.ledger.charged_tokens, 4);
+    // And so does the ledger itself, were the session's own check not there.
+    let error = Error::Ledger(LedgerError::BatchConflict { index: 0 });
+    assert_eq!(code(&error), RefusalCode::BatchConflict);
+}
+
+/// BAT-5: whatever is changed in an answer, no tag comes out, and the holder is to blame.
+#[test]
+fn a_bad_answer_is_refused() {
+    type Change = fn(&mut Evaluated);
+    let cases: Vec<Change> = vec![
+        |e| e.index = 1,
+        |e| e.evaluated.truncate(3),
+        |e| e.evaluated.push([0; 32]),
+        |e| e.evaluated[1] = [0; 32],
+        |e| e.evaluated[1] = [0xff; 32],
+        |e| e.evaluated.swap(0, 1),
+        |e| e.evaluated[0] = e.evaluated[1],
+        |e| e.proof[0] ^= 1,
+        |e| e.proof[32] ^= 1,
+        |e| e.proof = [0; 64],
+        |e| e.proof = [0xff; 64],
+    ];
+    for (i, change) in cases.into_iter().enumerate() {
+        let mut pair = Pair::new(6, 1, 4);
+        let (mut holder, mut verifier) = pair.open();
+        let blinded = pair.blind(&mut verifier).unwrap();
+        let answer = pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+        let mut answer = Evaluated::from_frame(&answer).unwrap();
+        change(&mut answer);
+        let error = Pair::verify(&verifier, &answer.to_frame(), blinded).unwrap_err();
+        assert!(matches!(error, Error::PeerMisbehaved(_)), "case {i}: {error:?}");
+    }
+}
+
+/// EPO-4: another key in the middle of a session does not pass the proof.
+#[test]
+fn another_key_is_refused() {
+    let mut pair = Pair::new(6, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    let seed = oblink_session::epoch::EpochSeed::from_bytes(zeroize::Zeroizing::new([99; 32]));
+    pair.keys = oblink_session::epoch::EpochKeys::derive(&seed, [4; 16]).unwrap();
+    let blinded = pair.blind(&mut verifier).unwrap();
+    let answer = pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+    assert!(matches!(Pair::verify(&verifier, &answer, blinded), Err(Error::PeerMisbehaved(Misbehaviour::Proof { index: 0 }))));
+}
+
+#[test]
+fn an_answer_to_one_batch_is_none_to_another() {
+    let mut pair = Pair::new(8, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    let (first, second) = (pair.blind(&mut verifier).unwrap(), pair.blind(&mut verifier).unwrap());
+    let answer = pair.answer(&mut holder, &verifier.submit(&first)).unwrap();
+    assert!(matches!(verifier.receive_evaluated(&answer, second), Err(Error::PeerMisbehaved(Misbehaviour::Batch { index: 0, .. }))));
+}
+
+/// END-2
+#[test]
+fn an_early_or_a_different_complete_is_refused() {
+    let mut pair = Pair::new(8, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    let complete = |transcript| oblink_session::wire::Complete { transcript }.to_frame().unwrap();
+    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), NOW).unwrap_err()), RefusalCode::OutOfTurn);
+    pair.run_batches(&mut holder, &mut verifier);
+    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), NOW).unwrap_err()), RefusalCode::TranscriptDiffers);
+    pair.finish(&mut holder, verifier);
+}
+
+#[test]
+fn complete_needs_this_sessions_checked_set_and_every_batch() {
+    let mut pair = Pair::new(8, 1, 4);
+    let (mut holder, verifier) = pair.open();
+    assert!(matches!(verifier.complete(&Checked(pair.offer.clone())), Err(Error::Internal(_))));
+    pair.ledger.sessions.clear();
+    let (mut holder2, mut verifier) = pair.open();
+    pair.run_batches(&mut holder2, &mut verifier);
+    let mut other = pair.offer.clone();
+    other.set_id[0] ^= 1;
+    assert!(matches!(verifier.complete(&Checked(other)), Err(Error::Internal(_))));
+    let frame = oblink_session::wire::SetRequest { set_id: [1; 32], offset: 0 }.to_frame().unwrap();
+    assert_eq!(code(&holder.receive_set_request(&frame).unwrap_err()), RefusalCode::OutOfTurn);
+    let past = oblink_session::wire::SetRequest { set_id: [8; 32], offset: 9_001 }.to_frame().unwrap();
+    assert_eq!(code(&holder.receive_set_request(&past).unwrap_err()), RefusalCode::OutOfTurn);
+    let fine = oblink_session::wire::SetRequest { set_id: [8; 32], offset: 100 }.to_frame().unwrap();
+    assert_eq!(holder.receive_set_request(&fine).unwrap(), 100);
+    assert_eq!(
+        code(&holder.receive_acknowledge(&oblink_session::wire::Acknowledge { signature: [0; 64] }.to_frame().unwrap()).unwrap_err()),
+        RefusalCode::OutOfTurn
+    );
+}
+
+/// END-3
+#[test]
+fn a_receipt_that_says_something_else_is_refused() {
+    for (find, replace) in [
+        ("\"pairs\":4", "\"pairs\":5"),
+        ("\"unsigned\"", "\"signed\""),
+        ("\"as_of\":20261122", "\"as_of\":20261123"),
+        ("{\"as_of\"", "{ \"as_of\""),
+        ("}", ",\"more\":1}"),
+    ] {
+        let mut pair = Pair::new(4, 1, 4);
+        let (mut holder, mut verifier) = pair.open();
+        pair.run_batches(&mut holder, &mut verifier);
+        let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
+        let completed = holder.receive_complete(&complete, NOW).unwrap().commit(&mut pair.ledger).unwrap();
+        let frame = holder.completed(completed).unwrap();
+        let body = ReceiptMessage::from_frame(&frame).unwrap().body;
+        let changed = String::from_utf8(body).unwrap().replacen(find, replace, 1).into_bytes();
+        // Signed by the holder, and still not what happened.
+        let signature = pair.holder.statement_key.sign(oblink_session::statement::StatementKind::Receipt, &changed);
+        let error = awaiting.receive_receipt(&ReceiptMessage { body: changed, signature }.to_frame().unwrap(), NOW).unwrap_err();
+        assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Receipt(_))), "{find}: {error:?}");
+    }
+}
+
+#[test]
+fn a_receipt_with_a_bad_signature_or_from_the_future_is_refused() {
+    for (flip, ahead) in [(1, 0), (0, 300_001)] {
+        let mut pair = Pair::new(4, 1, 4);
+        let (mut holder, mut verifier) = pair.open();
+        pair.run_batches(&mut holder, &mut verifier);
+        let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
+        let completed = holder.receive_complete(&complete, NOW + ahead).unwrap().commit(&mut pair.ledger).unwrap();
+        let mut message = ReceiptMessage::from_frame(&holder.completed(completed).unwrap()).unwrap();
+        message.signature[0] ^= flip;
+        assert!(awaiting.receive_receipt(&message.to_frame().unwrap(), NOW).is_err());
+    }
+}
+
+/// FRM-1: every state refuses every frame that is not its own, and blames the sender.
+#[test]
+fn a_frame_out_of_turn_is_refused_in_every_state() {
+    let mut pair = Pair::new(4, 1, 4);
+    let hello = pair.handshake().hello(NOW).unwrap();
+    let out_of_turn =
+        |error: Error| assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Wire(WireError::UnexpectedType { .. }))), "{error:?}");
+    let (mut holder, mut verifier) = pair.open();
+    out_of_turn(holder.receive_batch(&hello, NOW).unwrap_err());
+    out_of_turn(holder.receive_complete(&hello, NOW).unwrap_err());
+    out_of_turn(holder.receive_acknowledge(&hello).unwrap_err());
+    out_of_turn(holder.receive_set_request(&hello).unwrap_err());
+    out_of_turn(pair.handshake().receive_welcome(&hello, NOW).unwrap_err());
+    let blinded = pair.blind(&mut verifier).unwrap();
+    let batch = verifier.submit(&blinded);
+    out_of_turn(verifier.receive_evaluated(&batch, blinded).unwrap_err());
+    out_of_turn(pair.admit(&batch).unwrap_err());
+    out_of_turn(oblink_session::clock::answer_ping(&hello, NOW).unwrap_err());
+    let closed = Frame { kind: FrameType::Closed, body: Vec::new() };
+    out_of_turn(oblink_session::clock::receive_pong(&closed, NOW).unwrap_err());
+}
+
+#[test]
+fn ping_measures_the_clocks() {
+    let pong = oblink_session::clock::answer_ping(&oblink_session::clock::ping(NOW).unwrap(), NOW + 1_500).unwrap();
+    assert_eq!(oblink_session::clock::receive_pong(&pong, NOW).unwrap(), 1_500);
+}
