@@ -69,6 +69,12 @@ impl Connection {
         Ok(self.framed(halves))
     }
 
+    /// What lies beneath, to send what no [`FrameSender`] would.
+    #[cfg(test)]
+    pub(crate) fn raw(&self) -> &quinn::Connection {
+        &self.inner
+    }
+
     fn framed(&self, (send, receive): (quinn::SendStream, quinn::RecvStream)) -> (FrameSender, FrameReceiver) {
         (FrameSender::new(send, self.ends.clone(), self.stall), FrameReceiver::new(receive, self.ends.clone(), self.stall))
     }

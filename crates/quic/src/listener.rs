@@ -141,6 +141,12 @@ impl Listener {
         self.sources.insert(task.id(), remote.ip());
     }
 
+    /// Handshakes begun and not ended.
+    #[cfg(test)]
+    pub(crate) fn handshakes_going_on(&self) -> usize {
+        self.handshakes.len()
+    }
+
     /// Closes every connection with code 0 and takes no more; gives the transport up to `wait` to tell the peers.
     pub async fn close(self, wait: Duration) {
         self.endpoint.close(VarInt::from_u32(0), b"the listener is shutting down");
