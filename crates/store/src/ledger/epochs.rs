@@ -1,0 +1,175 @@
+//! Epochs in the ledger (SPEC EPO-2, EPO-3).
+
+use oblink_session::set::{SetDescriptor, SetOffer};
+use oblink_session::tag::Tau;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::{EpochEnd, EpochEntry, EpochRow, Failure, SqliteLedger, contradiction};
+use crate::Error;
+
+/// The reason kept for an epoch that a newer one takes the place of.
+const SEALED_AGAIN: &str = "sealed again";
+
+/// The columns of an [`EpochRow`], with the epoch's account.
+const EPOCH_ROWS: &str = "SELECT e.epoch_id, e.verifier, e.suite, e.tau, e.tokens_per_pair, e.as_of, e.session_tokens_max, e.declared_tags, e.tags,
+  e.ruleset_digest, e.public_key, e.set_id, e.set_bytes, e.records, e.rejected, e.input_digest, e.begun_unix_ms, e.ended_unix_ms, e.end_reason,
+  (SELECT count(*) FROM sessions s WHERE s.epoch = e.epoch),
+  (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch),
+  (SELECT ifnull(sum(s.tokens - s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open')
+  FROM epochs e";
+
+impl SqliteLedger {
+    /// Begins an epoch. The epoch that its verifier had, and any that nobody has, ends in the same transaction.
+    ///
+    /// Gives the ids of the epochs ended: their keys and sets are to be deleted (SPEC EPO-3).
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: an epoch of this id exists; `Busy` and `Storage`.
+    pub fn begin_epoch(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
+        let (set, offer) = (&entry.offer.descriptor, &entry.offer);
+        Ok(self.write(entry.clock_unix_ms, |transaction, now| {
+            let ended = transaction
+                .prepare_cached(
+                    "SELECT epoch, epoch_id FROM epochs WHERE ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?1) ORDER BY epoch",
+                )?
+                .query_map([entry.verifier], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<Vec<(i64, [u8; 16])>, _>>()?;
+            for (epoch, _) in &ended {
+                end(transaction, *epoch, SEALED_AGAIN, now)?;
+            }
+            let known: bool = transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM epochs WHERE epoch_id = ?1)")?
+                .query_row([set.epoch_id], |row| row.get(0))?;
+            if known {
+                return Err(contradiction("an epoch of this id exists"));
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO epochs (epoch_id, verifier, suite, tau, tokens_per_pair, as_of, session_tokens_max, declared_tags, tags,
+                     ruleset_digest, public_key, set_id, set_bytes, records, rejected, input_digest, begun_unix_ms)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                )?
+                .execute(params![
+                    set.epoch_id,
+                    entry.verifier,
+                    set.suite,
+                    set.tau.to_byte(),
+                    set.tokens_per_pair,
+                    set.as_of,
+                    set.session_tokens_max,
+                    set.declared_tags,
+                    set.tags,
+                    set.ruleset_digest,
+                    set.public_key,
+                    offer.set_id,
+                    offer.set_bytes,
+                    entry.records,
+                    entry.rejected,
+                    entry.input_digest,
+                    now
+                ])?;
+            Ok(ended.into_iter().map(|(_, epoch_id)| epoch_id).collect())
+        })?)
+    }
+
+    /// Ends an epoch; its open sessions are suspended, and cannot go on. Gives whether it was current until now.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn end_epoch(&mut self, epoch_id: &[u8; 16], reason: &str, clock_unix_ms: u64) -> Result<bool, Error> {
+        Ok(self.write(clock_unix_ms, |transaction, now| {
+            let epoch = transaction
+                .prepare_cached("SELECT epoch FROM epochs WHERE epoch_id = ?1 AND ended_unix_ms IS NULL")?
+                .query_row([epoch_id], |row| row.get(0))
+                .optional()?;
+            if let Some(epoch) = epoch {
+                end(transaction, epoch, reason, now)?;
+            }
+            Ok(epoch.is_some())
+        })?)
+    }
+
+    /// The epoch under which this verifier is answered: its own, else the one that nobody has yet.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn current_epoch(&self, verifier: &[u8; 32]) -> Result<Option<EpochRow>, Error> {
+        self.read(|connection| {
+            let sql = format!(
+                "{EPOCH_ROWS} WHERE e.ended_unix_ms IS NULL AND (e.verifier = ?1 OR e.verifier IS NULL) ORDER BY e.verifier IS NULL LIMIT 1"
+            );
+            connection.prepare_cached(&sql)?.query_row([verifier], |row| Ok(epoch_row(row))).optional()?.transpose()
+        })
+    }
+
+    /// All epochs, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn epochs(&self) -> Result<Vec<EpochRow>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{EPOCH_ROWS} ORDER BY e.epoch"))?;
+            let mut rows = statement.query([])?;
+            let mut epochs = Vec::new();
+            while let Some(row) = rows.next()? {
+                epochs.push(epoch_row(row)?);
+            }
+            Ok(epochs)
+        })
+    }
+}
+
+fn end(transaction: &Transaction<'_>, epoch: i64, reason: &str, now: u64) -> Result<(), Failure> {
+    transaction
+        .prepare_cached("UPDATE epochs SET ended_unix_ms = ?2, end_reason = ?3 WHERE epoch = ?1")?
+        .execute(params![epoch, now, reason])?;
+    transaction
+        .prepare_cached("UPDATE sessions SET state = 'suspended', changed_unix_ms = ?2 WHERE epoch = ?1 AND state = 'open'")?
+        .execute(params![epoch, now])?;
+    Ok(())
+}
+
+/// Evaluations of an epoch that are spoken for: charged by any session, or reserved and not yet charged by an open one other than `except`.
+pub(super) fn spoken_for(connection: &Connection, epoch: i64, except: Option<i64>) -> Result<u64, Failure> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT ifnull(sum(CASE WHEN state = 'open' AND session IS NOT ?2 THEN tokens ELSE charged_tokens END), 0) FROM sessions WHERE epoch = ?1",
+        )?
+        .query_row(params![epoch, except], |row| row.get(0))?)
+}
+
+fn epoch_row(row: &Row<'_>) -> Result<EpochRow, Failure> {
+    let (tau, session_tokens_max, declared_tags): (u8, u64, u64) = (row.get(3)?, row.get(6)?, row.get(7)?);
+    // A tag length exists only as computed from the counts.
+    let tau = Tau::for_counts(declared_tags, session_tokens_max)
+        .filter(|computed| computed.to_byte() == tau)
+        .ok_or_else(|| contradiction("an epoch's tag length is not that of its counts"))?;
+    let descriptor = SetDescriptor {
+        suite: row.get(2)?,
+        tau,
+        tokens_per_pair: row.get(4)?,
+        as_of: row.get(5)?,
+        session_tokens_max,
+        declared_tags,
+        tags: row.get(8)?,
+        epoch_id: row.get(0)?,
+        ruleset_digest: row.get(9)?,
+        public_key: row.get(10)?,
+    };
+    let ended = match row.get(17)? {
+        Some(unix_ms) => Some(EpochEnd { unix_ms, reason: row.get(18)? }),
+        None => None,
+    };
+    Ok(EpochRow {
+        verifier: row.get(1)?,
+        offer: SetOffer { descriptor, set_id: row.get(11)?, set_bytes: row.get(12)? },
+        records: row.get(13)?,
+        rejected: row.get(14)?,
+        input_digest: row.get(15)?,
+        begun_unix_ms: row.get(16)?,
+        ended,
+        sessions: row.get(19)?,
+        charged_tokens: row.get(20)?,
+        reserved_tokens: row.get(21)?,
+    })
+}

@@ -1,0 +1,141 @@
+//! What the ledger shows: rows of counts, digests and times.
+
+use oblink_session::set::SetOffer;
+
+/// An epoch to be begun: a set that was just sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochEntry {
+    /// The verifier whose epoch it is; `None` for the first trusted one that comes (SPEC EPO-2).
+    pub verifier: Option<[u8; 32]>,
+    /// The set; its descriptor names the epoch.
+    pub offer: SetOffer,
+    /// Records read.
+    pub records: u64,
+    /// Records that gave no token.
+    pub rejected: u64,
+    /// Digest of the input, where one was taken.
+    pub input_digest: Option<[u8; 32]>,
+    /// The holder's clock, milliseconds since 1970.
+    pub clock_unix_ms: u64,
+}
+
+/// An epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochRow {
+    /// The verifier whose epoch it is, if any has it yet.
+    pub verifier: Option<[u8; 32]>,
+    /// The set; its descriptor names the epoch.
+    pub offer: SetOffer,
+    /// Records read when it was sealed.
+    pub records: u64,
+    /// Records that gave no token.
+    pub rejected: u64,
+    /// Digest of the input, where one was taken.
+    pub input_digest: Option<[u8; 32]>,
+    /// When it began, milliseconds since 1970.
+    pub begun_unix_ms: u64,
+    /// When and why it ended.
+    pub ended: Option<EpochEnd>,
+    /// Sessions under it.
+    pub sessions: u64,
+    /// Evaluations charged.
+    pub charged_tokens: u64,
+    /// Evaluations that open sessions have reserved and not charged yet.
+    pub reserved_tokens: u64,
+}
+
+/// The end of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The reason given, or `sealed again`.
+    pub reason: String,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Connected, with a reservation.
+    Open,
+    /// Its line is gone; it may be resumed.
+    Suspended,
+    /// It has its receipt.
+    Complete,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// SPEC HSK-6.
+    pub session_id: [u8; 16],
+    /// The request's identifier.
+    pub request_id: [u8; 16],
+    /// SHA-256 of the request.
+    pub request_digest: [u8; 32],
+    /// The epoch that answers.
+    pub epoch_id: [u8; 16],
+    /// The verifier's fingerprint.
+    pub verifier: [u8; 32],
+    /// Pairs asked.
+    pub pairs: u64,
+    /// Tokens asked.
+    pub tokens: u64,
+    /// Batches of the request.
+    pub batches: u64,
+    /// Where it stands.
+    pub state: SessionState,
+    /// Tokens charged.
+    pub charged_tokens: u64,
+    /// Batches charged.
+    pub charged_batches: u64,
+    /// Bytes of sealed sets delivered.
+    pub delivered_bytes: u64,
+    /// When it was opened, milliseconds since 1970.
+    pub opened_unix_ms: u64,
+    /// When it last changed, milliseconds since 1970.
+    pub changed_unix_ms: u64,
+    /// When it was completed, milliseconds since 1970.
+    pub completed_unix_ms: Option<u64>,
+    /// Whether the verifier's signature on the receipt is here.
+    pub acknowledged: bool,
+}
+
+/// A receipt (SPEC END-3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptRow {
+    /// The body, canonical JSON.
+    pub body: Vec<u8>,
+    /// The holder's signature over it.
+    pub holder_signature: [u8; 64],
+    /// The verifier's, once it has acknowledged.
+    pub verifier_signature: Option<[u8; 64]>,
+    /// When it was made, milliseconds since 1970.
+    pub completed_unix_ms: u64,
+}
+
+/// A delivery of a sealed set, or of a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// The session it was delivered in.
+    pub session_id: [u8; 16],
+    /// The set.
+    pub set_id: [u8; 32],
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Milliseconds since 1970.
+    pub delivered_unix_ms: u64,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalRow {
+    /// The verifier, where one was known.
+    pub verifier: Option<[u8; 32]>,
+    /// The code (SPEC FRM-5).
+    pub code: u16,
+    /// For people.
+    pub detail: String,
+    /// Milliseconds since 1970.
+    pub refused_unix_ms: u64,
+}

@@ -1,0 +1,168 @@
+//! The ledger's tables and how its file is opened.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::storage_error;
+use crate::Error;
+use crate::disk::{Disk, RealDisk, directory_of};
+
+/// The version of the tables below, in `user_version`.
+pub const SCHEMA_VERSION: i64 = 1;
+/// `"OBLK"`: tells a ledger from other SQLite files, in `application_id`.
+const APPLICATION_ID: i64 = 0x4F42_4C4B;
+/// How long a call waits for another process's transaction.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Counts are non-negative integers, identifiers and digests blobs of fixed length, times milliseconds since 1970.
+const TABLES: &str = "
+CREATE TABLE clock (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  unix_ms INTEGER NOT NULL CHECK (unix_ms >= 0)
+) STRICT;
+INSERT INTO clock (only_row, unix_ms) VALUES (1, 0);
+
+CREATE TABLE epochs (
+  epoch INTEGER PRIMARY KEY,
+  epoch_id BLOB NOT NULL UNIQUE CHECK (length(epoch_id) = 16),
+  verifier BLOB CHECK (length(verifier) = 32),
+  suite INTEGER NOT NULL,
+  tau INTEGER NOT NULL,
+  tokens_per_pair INTEGER NOT NULL,
+  as_of INTEGER NOT NULL,
+  session_tokens_max INTEGER NOT NULL,
+  declared_tags INTEGER NOT NULL,
+  tags INTEGER NOT NULL,
+  ruleset_digest BLOB NOT NULL CHECK (length(ruleset_digest) = 32),
+  public_key BLOB NOT NULL CHECK (length(public_key) = 32),
+  set_id BLOB NOT NULL CHECK (length(set_id) = 32),
+  set_bytes INTEGER NOT NULL,
+  records INTEGER NOT NULL CHECK (records >= 0),
+  rejected INTEGER NOT NULL CHECK (rejected >= 0),
+  input_digest BLOB CHECK (length(input_digest) = 32),
+  begun_unix_ms INTEGER NOT NULL,
+  ended_unix_ms INTEGER,
+  end_reason TEXT,
+  CHECK ((ended_unix_ms IS NULL) = (end_reason IS NULL))
+) STRICT;
+-- One current epoch for each verifier, and one for whoever comes first.
+CREATE UNIQUE INDEX epochs_current ON epochs (ifnull(verifier, x'')) WHERE ended_unix_ms IS NULL;
+
+CREATE TABLE sessions (
+  session INTEGER PRIMARY KEY,
+  session_id BLOB NOT NULL UNIQUE CHECK (length(session_id) = 16),
+  request_id BLOB NOT NULL UNIQUE CHECK (length(request_id) = 16),
+  request_digest BLOB NOT NULL CHECK (length(request_digest) = 32),
+  request BLOB NOT NULL,
+  epoch INTEGER NOT NULL REFERENCES epochs (epoch),
+  verifier BLOB NOT NULL CHECK (length(verifier) = 32),
+  verifier_nonce BLOB NOT NULL CHECK (length(verifier_nonce) = 32),
+  holder_nonce BLOB NOT NULL CHECK (length(holder_nonce) = 32),
+  pairs INTEGER NOT NULL CHECK (pairs > 0),
+  tokens INTEGER NOT NULL CHECK (tokens > 0),
+  batches INTEGER NOT NULL CHECK (batches > 0),
+  state TEXT NOT NULL CHECK (state IN ('open', 'suspended', 'complete')),
+  charged_tokens INTEGER NOT NULL DEFAULT 0 CHECK (charged_tokens BETWEEN 0 AND tokens),
+  charged_batches INTEGER NOT NULL DEFAULT 0 CHECK (charged_batches BETWEEN 0 AND batches),
+  opened_unix_ms INTEGER NOT NULL,
+  changed_unix_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_epoch ON sessions (epoch, state);
+
+CREATE TABLE charges (
+  session INTEGER NOT NULL REFERENCES sessions (session),
+  batch INTEGER NOT NULL CHECK (batch >= 0),
+  tokens INTEGER NOT NULL CHECK (tokens > 0),
+  blinded_digest BLOB NOT NULL CHECK (length(blinded_digest) = 32),
+  statement BLOB NOT NULL CHECK (length(statement) = 64),
+  evaluated_digest BLOB CHECK (length(evaluated_digest) = 32),
+  charged_unix_ms INTEGER NOT NULL,
+  PRIMARY KEY (session, batch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipts (
+  session INTEGER PRIMARY KEY REFERENCES sessions (session),
+  body BLOB NOT NULL,
+  holder_signature BLOB NOT NULL CHECK (length(holder_signature) = 64),
+  verifier_signature BLOB CHECK (length(verifier_signature) = 64),
+  completed_unix_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE deliveries (
+  delivery INTEGER PRIMARY KEY,
+  session INTEGER NOT NULL REFERENCES sessions (session),
+  set_id BLOB NOT NULL CHECK (length(set_id) = 32),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
+  delivered_unix_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deliveries_session ON deliveries (session);
+
+CREATE TABLE refusals (
+  refusal INTEGER PRIMARY KEY,
+  verifier BLOB CHECK (length(verifier) = 32),
+  code INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  refused_unix_ms INTEGER NOT NULL
+) STRICT;
+";
+
+/// Opens the ledger's file, which is created (0600) with its tables where it is missing.
+pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
+    // SQLite gives its side files the mode of this one.
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(|error| Error::disk("opening the ledger", path, error))?;
+    let mode = file.metadata().map_err(|error| Error::disk("opening the ledger", path, error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(PermissionsExt::from_mode(0o600)).map_err(|error| Error::disk("making private", path, error))?;
+    }
+    drop(file);
+    RealDisk.sync_dir(directory_of(path)).map_err(|error| Error::disk("syncing the directory of", path, error))?;
+    prepare(path)
+}
+
+fn prepare(path: &Path) -> Result<Connection, Error> {
+    let failed = |error| open_error(path, &error);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // fullfsync: on systems where fsync alone does not reach the platter.
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
+        .map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Two processes may meet a new file at once: the second finds the first one's tables.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
+    let (version, application) = (pragma("user_version")?, pragma("application_id")?);
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if (version, application, tables) == (0, 0, 0) {
+        transaction.execute_batch(TABLES).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    } else if application != APPLICATION_ID {
+        return Err(Error::LedgerDamaged { path: path.display().to_string(), detail: "another program's database".to_owned() });
+    } else if version != SCHEMA_VERSION {
+        return Err(Error::LedgerVersion { path: path.display().to_string(), found: version, supported: SCHEMA_VERSION });
+    } else {
+        transaction.rollback().map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// An error of opening: a file that is no database is told from a disk that fails.
+fn open_error(path: &Path, error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::LedgerDamaged { path: path.display().to_string(), detail: error.to_string() }
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::disk("opening the ledger", path, std::io::Error::new(std::io::ErrorKind::PermissionDenied, error.to_string()))
+        }
+        Some(ErrorCode::DiskFull) => Error::NoSpace { context: format!("opening the ledger {}", path.display()) },
+        _ => Error::Ledger(storage_error(error)),
+    }
+}

@@ -1,0 +1,154 @@
+//! What else the holder writes down, and what it shows.
+
+use oblink_session::limits::DETAIL_BYTES_MAX;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{DeliveryRow, Failure, ReceiptRow, RefusalRow, SessionRow, SessionState, SqliteLedger, contradiction};
+use crate::Error;
+
+/// The columns of a [`SessionRow`].
+const SESSION_ROWS: &str =
+    "SELECT s.session_id, s.request_id, s.request_digest, e.epoch_id, s.verifier, s.pairs, s.tokens, s.batches, s.state,
+  s.charged_tokens, s.charged_batches, (SELECT ifnull(sum(d.bytes), 0) FROM deliveries d WHERE d.session = s.session),
+  s.opened_unix_ms, s.changed_unix_ms, r.completed_unix_ms, r.verifier_signature IS NOT NULL
+  FROM sessions s JOIN epochs e USING (epoch) LEFT JOIN receipts r USING (session)";
+
+impl SqliteLedger {
+    /// Writes down that `bytes` bytes of a set went to a session's verifier.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown; `Busy` and `Storage`.
+    pub fn record_delivery(&mut self, session_id: &[u8; 16], set_id: &[u8; 32], bytes: u64, clock_unix_ms: u64) -> Result<(), Error> {
+        Ok(self.write(clock_unix_ms, |transaction, now| {
+            let written = transaction
+                .prepare_cached(
+                    "INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms) SELECT session, ?2, ?3, ?4 FROM sessions WHERE session_id = ?1",
+                )?
+                .execute(params![session_id, set_id, bytes, now])?;
+            if written == 1 { Ok(()) } else { Err(oblink_session::ledger::LedgerError::SessionNotOpen.into()) }
+        })?)
+    }
+
+    /// Writes down a refusal (SPEC FRM-5) and to whom, where that is known. A detail beyond the wire's limit is cut.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn record_refusal(&mut self, verifier: Option<&[u8; 32]>, code: u16, detail: &str, clock_unix_ms: u64) -> Result<(), Error> {
+        let detail = &detail[..detail.floor_char_boundary(DETAIL_BYTES_MAX)];
+        Ok(self.write(clock_unix_ms, |transaction, now| {
+            transaction
+                .prepare_cached("INSERT INTO refusals (verifier, code, detail, refused_unix_ms) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![verifier, code, detail, now])?;
+            Ok(())
+        })?)
+    }
+
+    /// All sessions, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn sessions(&self) -> Result<Vec<SessionRow>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{SESSION_ROWS} ORDER BY s.session"))?;
+            let mut rows = statement.query([])?;
+            let mut sessions = Vec::new();
+            while let Some(row) = rows.next()? {
+                sessions.push(session_row(row)?);
+            }
+            Ok(sessions)
+        })
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn session(&self, session_id: &[u8; 16]) -> Result<Option<SessionRow>, Error> {
+        self.read(|connection| {
+            let sql = format!("{SESSION_ROWS} WHERE s.session_id = ?1");
+            connection.prepare_cached(&sql)?.query_row([session_id], |row| Ok(session_row(row))).optional()?.transpose()
+        })
+    }
+
+    /// A session's receipt, once it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn receipt(&self, session_id: &[u8; 16]) -> Result<Option<ReceiptRow>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT body, holder_signature, verifier_signature, completed_unix_ms FROM receipts JOIN sessions USING (session) WHERE session_id = ?1",
+                )?
+                .query_row([session_id], |row| {
+                    Ok(ReceiptRow {
+                        body: row.get(0)?,
+                        holder_signature: row.get(1)?,
+                        verifier_signature: row.get(2)?,
+                        completed_unix_ms: row.get(3)?,
+                    })
+                })
+                .optional()?)
+        })
+    }
+
+    /// The latest `most` deliveries, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn deliveries(&self, most: u32) -> Result<Vec<DeliveryRow>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT session_id, set_id, bytes, delivered_unix_ms FROM deliveries JOIN sessions USING (session) ORDER BY delivery DESC LIMIT ?1",
+                )?
+                .query_map([most], |row| {
+                    Ok(DeliveryRow { session_id: row.get(0)?, set_id: row.get(1)?, bytes: row.get(2)?, delivered_unix_ms: row.get(3)? })
+                })?
+                .collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+
+    /// The latest `most` refusals, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn refusals(&self, most: u32) -> Result<Vec<RefusalRow>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT verifier, code, detail, refused_unix_ms FROM refusals ORDER BY refusal DESC LIMIT ?1")?
+                .query_map([most], |row| {
+                    Ok(RefusalRow { verifier: row.get(0)?, code: row.get(1)?, detail: row.get(2)?, refused_unix_ms: row.get(3)? })
+                })?
+                .collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+}
+
+fn session_row(row: &Row<'_>) -> Result<SessionRow, Failure> {
+    let state: String = row.get(8)?;
+    let state = match state.as_str() {
+        "open" => SessionState::Open,
+        "suspended" => SessionState::Suspended,
+        "complete" => SessionState::Complete,
+        _ => return Err(contradiction("a session in an unknown state")),
+    };
+    Ok(SessionRow {
+        session_id: row.get(0)?,
+        request_id: row.get(1)?,
+        request_digest: row.get(2)?,
+        epoch_id: row.get(3)?,
+        verifier: row.get(4)?,
+        pairs: row.get(5)?,
+        tokens: row.get(6)?,
+        batches: row.get(7)?,
+        state,
+        charged_tokens: row.get(9)?,
+        charged_batches: row.get(10)?,
+        delivered_bytes: row.get(11)?,
+        opened_unix_ms: row.get(12)?,
+        changed_unix_ms: row.get(13)?,
+        completed_unix_ms: row.get(14)?,
+        acknowledged: row.get(15)?,
+    })
+}
