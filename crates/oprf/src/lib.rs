@@ -43,7 +43,7 @@
 //! # Ok::<(), oblink_oprf::Error>(())
 //! ```
 //!
-//! A [`Verified`] token comes from [`verify`] alone, so finalising unproved elements does not compile:
+//! A [`Verified`] token comes from [`verify()`] alone, so finalising unproved elements does not compile:
 //!
 //! ```compile_fail,E0451
 //! use oblink_oprf::{Blind, DecodedElements, Verified, finalize_slice};

@@ -153,3 +153,6 @@ impl KeyPair {
         Proof { c, s: r - c * k }
     }
 }
+
+#[cfg(test)]
+mod tests;

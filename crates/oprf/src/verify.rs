@@ -61,7 +61,7 @@ pub struct VerifierComposite {
 }
 
 impl VerifierComposite {
-    /// The sums over both parts: associative and commutative. That they cover the batch exactly once is checked by [`verify`].
+    /// The sums over both parts: associative and commutative. That they cover the batch exactly once is checked by [`verify()`].
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.ties.extend(other.ties);
@@ -75,7 +75,7 @@ impl fmt::Debug for VerifierComposite {
     }
 }
 
-/// That a batch's proof was checked and held: [`finalize_slice`] demands it. Comes from [`verify`] alone, and is good for the very
+/// That a batch's proof was checked and held: [`finalize_slice`] demands it. Comes from [`verify()`] alone, and is good for the very
 /// elements that were summed into the composite, not for another batch's.
 pub struct Verified {
     ties: Vec<Tie>,

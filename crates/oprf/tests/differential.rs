@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use voprf::{BlindedElement, EvaluationElement, Ristretto255, VoprfClient, VoprfServer};
 
-type Client = VoprfClient<Ristretto255>;
-type Server = VoprfServer<Ristretto255>;
+type TheirVerifier = VoprfClient<Ristretto255>;
+type TheirHolder = VoprfServer<Ristretto255>;
 
 /// Our random source under the traits that `voprf` knows.
 struct Old(StdRng);
@@ -40,20 +40,20 @@ fn compare(inputs: &Vec<Vec<u8>>, seed: u64) {
     let n = inputs.len();
 
     let key = KeyPair::derive(&key_seed, b"differential").unwrap();
-    let server = Server::new_from_seed(&key_seed, b"differential").unwrap();
-    let mut pair = server.serialize().to_vec();
+    let holder = TheirHolder::new_from_seed(&key_seed, b"differential").unwrap();
+    let mut pair = holder.serialize().to_vec();
     assert_eq!(pair.split_off(32), key.public().to_bytes());
     assert_eq!(pair, *key.secret().to_bytes());
 
     let blinds: Vec<_> = (0..n).map(|_| Blind::random(&mut rng)).collect();
     let mut blinded = vec![[0; 32]; n];
     blind_slice(inputs, &blinds, &mut blinded).unwrap();
-    let clients: Vec<Client> = blinds
+    let verifiers: Vec<TheirVerifier> = blinds
         .iter()
         .zip(&blinded)
         .map(|(blind, element)| {
             let state = [hazmat::blind_to_bytes(blind).as_slice(), element].concat();
-            Client::deserialize(&state).unwrap()
+            TheirVerifier::deserialize(&state).unwrap()
         })
         .collect();
 
@@ -63,14 +63,14 @@ fn compare(inputs: &Vec<Vec<u8>>, seed: u64) {
     let proof = key.prove(composite, &blinded, &evaluated, &mut rng).unwrap();
     let messages: Vec<_> = evaluated.iter().map(|element| EvaluationElement::<Ristretto255>::deserialize(element).unwrap()).collect();
     let their_proof = voprf::Proof::deserialize(&proof.to_bytes()).unwrap();
-    let their_outputs: Vec<_> = Client::batch_finalize(inputs, &clients, &messages, &their_proof, server.get_public_key())
+    let their_outputs: Vec<_> = TheirVerifier::batch_finalize(inputs, &verifiers, &messages, &their_proof, holder.get_public_key())
         .unwrap()
         .map(|output| output.unwrap())
         .collect();
 
     // Theirs evaluates, ours finalises.
     let elements: Vec<_> = blinded.iter().map(|element| BlindedElement::<Ristretto255>::deserialize(element).unwrap()).collect();
-    let answer = server.batch_blind_evaluate(&mut Old(StdRng::seed_from_u64(seed)), &elements).unwrap();
+    let answer = holder.batch_blind_evaluate(&mut Old(StdRng::seed_from_u64(seed)), &elements).unwrap();
     for (ours, theirs) in evaluated.iter().zip(&answer.messages) {
         assert_eq!(theirs.serialize()[..], ours[..]);
     }
@@ -82,7 +82,7 @@ fn compare(inputs: &Vec<Vec<u8>>, seed: u64) {
 
     for ((input, ours), theirs) in inputs.iter().zip(&outputs).zip(&their_outputs) {
         assert_eq!(theirs[..], ours[..]);
-        assert_eq!(server.evaluate(input).unwrap()[..], ours[..]);
+        assert_eq!(holder.evaluate(input).unwrap()[..], ours[..]);
     }
 }
 
@@ -90,7 +90,7 @@ fn compare(inputs: &Vec<Vec<u8>>, seed: u64) {
 fn their_blinded_elements_are_ours() {
     let mut rng = Old(StdRng::seed_from_u64(5));
     for input in [b"".as_slice(), b"a", &[0x5a; 300]] {
-        let theirs = Client::blind(input, &mut rng).unwrap();
+        let theirs = TheirVerifier::blind(input, &mut rng).unwrap();
         let state = theirs.state.serialize();
         let blind = hazmat::blind_from_bytes(&state[..32].try_into().unwrap()).unwrap();
         let mut blinded = [[0; 32]];

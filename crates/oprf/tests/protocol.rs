@@ -146,7 +146,7 @@ fn one_element_under_another_key_is_refused() {
     for at in 0..5 {
         let mut evaluated = run.evaluated.clone();
         evaluated[at] = wrong[at];
-        // Even when the holder makes its proof over what it sends.
+        // Also with a nonce over what it sends (and honest weights; dishonest ones: `proof::tests`).
         let mut ignored = vec![[0; 32]; 5];
         let composite = run.key.blind_evaluate_slice(0, &run.blinded, &mut ignored).unwrap();
         let mut rng = StdRng::seed_from_u64(1);
@@ -416,8 +416,7 @@ fn nonces_differ_with_randomness_and_with_the_batch() {
     };
     assert_eq!(prove(&run.blinded, 1), prove(&run.blinded, 1));
     assert_ne!(prove(&run.blinded, 1), prove(&run.blinded, 2));
-    // A generator that repeats, over two batches: the key that one nonce for both would give away does not come out. With one nonce,
-    // s - s' = -(c - c')·k; here that must not hold for the key, so proving once more with k' = -(s - s')/(c - c') is another key.
+    // A generator that repeats, over two batches. With one nonce for both, s - s' = -(c - c')·k would give the key away.
     let (a, b) = (prove(&run.blinded, 1), prove(&run.blinded[..1], 1));
     assert_ne!(a, b);
     let scalar = |bytes: &[u8]| curve25519_dalek::Scalar::from_canonical_bytes(bytes.try_into().unwrap()).unwrap();
