@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest, Sha512};
+use zeroize::Zeroizing;
 
 use crate::suite::{CONTEXT_LEN, INPUT_MAX, Mode, NE, NH};
 
@@ -107,7 +108,7 @@ impl Hashes {
 
     /// `HashToScalar` under `DST = "DeriveKeyPair" || contextString` (RFC 9497 §3.2.1).
     pub(crate) fn to_key(&self, parts: &[&[u8]]) -> Scalar {
-        Scalar::from_bytes_mod_order_wide(&self.derive.expand(parts))
+        Scalar::from_bytes_mod_order_wide(&Zeroizing::new(self.derive.expand(parts)))
     }
 
     /// The composite weights of a batch under a public key.
