@@ -8,6 +8,24 @@
 //! - [`Listener::bind`] and [`Listener::accept`]; [`dial`]: both give a [`Connection`] to an authenticated peer.
 //! - [`Connection::open_stream`] and [`Connection::accept_stream`] give a [`FrameSender`] and a [`FrameReceiver`].
 //! - [`Error`] sorts by [`Blame`] and carries a hint for the operator. No variant holds what a frame said.
+//!
+//! ```no_run
+//! # async fn example(key: &[u8], theirs: oblink_quic::Fingerprint, limit_of: fn(u8) -> Option<u32>) -> Result<(), Box<dyn std::error::Error>> {
+//! use oblink_quic::{Identity, Options, dial};
+//!
+//! let identity = Identity::from_pkcs8_der(key)?;
+//! let connection = dial("192.0.2.1:4433".parse()?, &identity, theirs, &Options::default()).await?;
+//! let (mut sender, mut receiver) = connection.open_stream().await?;
+//! sender.send(0x0b, &[b"a body", b" in parts"]).await?;
+//! let (kind, body) = receiver.receive(limit_of).await?;
+//! sender.finish()?;
+//! receiver.expect_end().await?;
+//! connection.close(0, "done");
+//! connection.drained(std::time::Duration::from_secs(3)).await;
+//! # let _ = (kind, body);
+//! # Ok(())
+//! # }
+//! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod connection;

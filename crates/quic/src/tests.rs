@@ -65,14 +65,19 @@ fn odd_tls(
     config
 }
 
-/// Dials HOST with settings of the test's own.
-async fn odd_dial(address: SocketAddr, tls: rustls::ClientConfig, options: &Options) -> Result<Connection, Error> {
+/// A dialer's QUIC settings with TLS of the test's own.
+fn odd_config(tls: rustls::ClientConfig, options: &Options) -> quinn::ClientConfig {
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport::transport(options, 0).unwrap());
+    config
+}
+
+/// Dials HOST with TLS of the test's own.
+async fn odd_dial(address: SocketAddr, tls: rustls::ClientConfig, options: &Options) -> Result<Connection, Error> {
     let pinned: Option<Fingerprint> = Some(identity(HOST).fingerprint());
     let ends = Ends { ours: identity(GUEST).fingerprint(), pinned, seen: tls::Seen::default(), address };
-    crate::dial::dial_with(address, config, ends, options).await
+    crate::dial::dial_with(address, odd_config(tls, options), ends, options).await
 }
 
 /// Long enough for anything on loopback; only failing tests wait for it.

@@ -10,6 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Error;
 
+/// RFC 9000 §15.
+const QUIC_V1: u32 = 1;
 /// Bytes a peer may send on one stream before they are read.
 const STREAM_WINDOW: u32 = 16 << 20;
 /// Bytes a peer may send on all streams of a connection before they are read. quinn has no bound of its own.
@@ -96,7 +98,10 @@ pub(crate) fn endpoint(address: SocketAddr, accepts: Option<quinn::ServerConfig>
     }
     socket.bind(&address.into()).map_err(failed)?;
     let socket = UdpSocket::from(socket);
-    quinn::Endpoint::new(EndpointConfig::default(), accepts, socket, Arc::new(quinn::TokioRuntime)).map_err(failed)
+    let mut config = EndpointConfig::default();
+    // quinn would take the drafts of QUIC too.
+    config.supported_versions(vec![QUIC_V1]);
+    quinn::Endpoint::new(config, accepts, socket, Arc::new(quinn::TokioRuntime)).map_err(failed)
 }
 
 /// `::ffff:192.0.2.1` is 192.0.2.1 to people and in comparisons.

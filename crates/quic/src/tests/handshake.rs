@@ -124,6 +124,22 @@ async fn another_application_protocol_is_refused() {
 }
 
 #[tokio::test]
+async fn drafts_of_quic_are_refused() {
+    let options = Options::default();
+    let mut listener = listener(&options);
+    let mut config = odd_config(odd_tls((*tls::provider().unwrap()).clone(), guest_key), &options);
+    // Draft 29, which quinn's own endpoints can speak.
+    config.version(0xff00_001d);
+    let endpoint = quinn::Endpoint::client(loopback()).unwrap();
+    let connecting = endpoint.connect_with(config, listener.local_addr(), "x").unwrap();
+    let error = tokio::select! {
+        dialed = connecting => dialed.unwrap_err(),
+        accepted = listener.accept() => panic!("{accepted:?}"),
+    };
+    assert_eq!(error, quinn::ConnectionError::VersionMismatch);
+}
+
+#[tokio::test]
 async fn pinned_certificate_without_its_key_is_refused() {
     let options = Options::default();
     let mut listener = listener(&options);
