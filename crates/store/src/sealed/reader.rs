@@ -110,6 +110,12 @@ impl<R: Read> SetReader<R> {
         Ok(Some(&self.tags))
     }
 
+    /// Bytes of memory that blocks take, for tests of hostile lengths.
+    #[cfg(test)]
+    pub(crate) fn block_capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Reads what is left, and says what set it was: descriptor, SetId and length.
     ///
     /// # Errors
