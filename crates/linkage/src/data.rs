@@ -271,3 +271,66 @@ pub(crate) fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(Tables::parse)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ruleset, RulesetClass};
+
+    /// Every row of every table is well formed, sorted, and parses to something.
+    #[test]
+    fn tables_are_well_formed() {
+        let columns = |name: &str| match name {
+            "street_types.tsv" | "numbers.tsv" => 3,
+            "titles.tsv" | "suffixes.tsv" | "particles.tsv" | "saints.tsv" | "count_words.tsv" | "street_placeholders.tsv" => 1,
+            _ => 2,
+        };
+        for (name, content) in FILES.iter().skip(1) {
+            assert!(content.ends_with('\n') && !content.contains('\r'), "{name}");
+            let lines: Vec<&str> = content.lines().collect();
+            assert!(lines.windows(2).all(|w| w[0] < w[1]), "{name} is not sorted");
+            for line in lines {
+                let cells: Vec<&str> = line.split('\t').collect();
+                assert_eq!(cells.len(), columns(name), "{name}: {line}");
+                assert!(cells.iter().all(|c| !c.is_empty()), "{name}: {line}");
+            }
+        }
+        for row in rows("fold.tsv") {
+            let ch = char::from_u32(u32::from_str_radix(row[0], 16).unwrap()).unwrap();
+            assert!(row[1].bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-/.#,_~".contains(&b)));
+            assert!(!ch.is_control() || ch.is_whitespace(), "{}", row[0]);
+        }
+        assert!(rows("units.tsv").all(|r| parse_unit(r[1]).is_some()));
+        assert!(rows("numbers.tsv").all(|r| parse_number(r[1], r[2]).is_some()));
+        assert!(rows("name_placeholders.tsv").all(|r| parse_name_placeholder(r[1]).is_some()));
+        assert!(rows("address_placeholders.tsv").all(|r| parse_address_placeholder(r[1]).is_some()));
+    }
+
+    /// What the manifest publishes is what the code does.
+    #[test]
+    fn manifest_and_code_agree() {
+        let manifest: serde_json::Value = serde_json::from_str(FILES[0].1).unwrap();
+        let ruleset = Ruleset::by_name("us-exact-1").unwrap();
+        assert_eq!(manifest["name"], ruleset.name());
+        assert_eq!(manifest["class"], ruleset.class().as_str());
+        assert_eq!(ruleset.class(), RulesetClass::ConfirmAddress);
+        assert_eq!(manifest["tokens_per_pair"], ruleset.tokens_per_pair());
+        assert_eq!(manifest["token_bytes_max"], crate::TOKEN_BYTES_MAX);
+        assert_eq!(manifest["folded_bytes_max"], crate::text::FOLDED_BYTES_MAX);
+        assert_eq!(manifest["words_max"], crate::text::WORDS_MAX);
+        let rules = manifest["rules"].as_array().unwrap();
+        assert_eq!(rules.len(), ruleset.rules().len());
+        for (published, rule) in rules.iter().zip(ruleset.rules()) {
+            assert_eq!(published["number"], rule.number);
+            assert_eq!(published["fields"], serde_json::json!(rule.fields));
+            assert_eq!(published["predicate"], rule.predicate);
+        }
+    }
+
+    /// The digest is frozen: whatever changes it, or any output under it, is a new ruleset with a
+    /// new name. Do not edit this literal for a released ruleset.
+    #[test]
+    fn digest_is_frozen() {
+        assert_eq!(hex::encode(digest()), "c6dfefa19e62a6ac9794cd05a4468381267d5e6d05e01a79c5351f6c3e403d09");
+    }
+}

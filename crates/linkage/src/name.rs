@@ -99,17 +99,18 @@ fn finish(tables: &Tables, given_words: &[&str], family_words: &[&str], given: &
         return Err(NotSubmitted::Placeholder);
     }
     let mut whole = Text::new();
-    whole.push(given.as_str())?;
-    whole.push(family.as_str())?;
+    whole.push_word(given.as_str())?;
+    whole.push_word(family.as_str())?;
     if tables.name_placeholders.get(whole.as_str()) == Some(&NamePlaceholder::Whole) {
         return Err(NotSubmitted::Placeholder);
     }
     let lettered = |text: &Text| text.as_bytes().iter().any(u8::is_ascii_lowercase);
-    let only_title = matches!(given_words, [w] if tables.titles.contains_key(w));
+    let only_title = tables.titles.contains_key(given.as_str());
     if !lettered(given) || !lettered(family) || only_title {
         return Err(NotSubmitted::IncompleteName);
     }
-    Ok(())
+    given.check_len()?;
+    family.check_len()
 }
 
 /// Whether the words, joined, are a placeholder of one of `kinds` or of both.
@@ -135,7 +136,8 @@ fn join(out: &mut Text, words: &[&str]) -> Result<(), NotSubmitted> {
 fn words(text: &str) -> Result<Words<'_>, NotSubmitted> {
     let mut words = Words::new();
     for word in text.split([' ', ',', '.', '/', '#']) {
-        if word.bytes().any(|b| b != b'-') {
+        let word = word.trim_matches('-');
+        if !word.is_empty() {
             words.push(word)?;
         }
     }

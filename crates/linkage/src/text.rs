@@ -2,12 +2,13 @@
 
 use crate::NotSubmitted;
 
-/// Bytes a folded field may have (R-3, `folded_bytes_max`).
+/// Bytes a folded or a canonical field may have (R-3, `folded_bytes_max`).
 pub(crate) const FOLDED_BYTES_MAX: usize = 256;
 /// Words a field may have (R-3, `words_max`).
 pub(crate) const WORDS_MAX: usize = 48;
-/// Bytes a canonical field may have: every word may grow when it is spelt out.
-const TEXT_BYTES_MAX: usize = 512;
+/// Room for two fields side by side, and for words that grow when they are spelt out; longer
+/// canonical fields than [`FOLDED_BYTES_MAX`] are refused once they are complete.
+const TEXT_BYTES_MAX: usize = 768;
 
 /// ASCII text of at most [`TEXT_BYTES_MAX`] bytes.
 pub(crate) struct Text {
@@ -62,6 +63,11 @@ impl Text {
             self.push(" ")?;
         }
         self.push(word)
+    }
+
+    /// Refuses a canonical field that would not be a valid field again.
+    pub(crate) fn check_len(&self) -> Result<(), NotSubmitted> {
+        if self.len > FOLDED_BYTES_MAX { Err(NotSubmitted::FieldTooLong) } else { Ok(()) }
     }
 
     /// Drops a trailing space.

@@ -51,7 +51,7 @@ pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<P
 }
 
 /// The longest phrase of at most four words at the beginning.
-fn phrase<'t, 'w, 'a>(tables: &'t Tables, words: &'w [&'a str]) -> Option<(&'static str, &'w [&'a str])> {
+fn phrase<'w, 'a>(tables: &Tables, words: &'w [&'a str]) -> Option<(&'static str, &'w [&'a str])> {
     let mut text = Text::new();
     let mut found = None;
     for (i, word) in words.iter().take(4).enumerate() {
@@ -76,10 +76,11 @@ fn take_id<'w, 'a>(mut words: &'w [&'a str]) -> Option<(&'a str, &'w [&'a str])>
     (!id.is_empty() && (numbered || letter)).then_some((id, rest))
 }
 
-/// What follows a complete box is dropped, unless it may be a second address.
+/// What follows a complete box is dropped, unless it may be a second address or a part of the
+/// box's number.
 fn nothing_else(rest: &[&str]) -> Result<(), NotSubmitted> {
-    match rest.first().and_then(|w| w.bytes().next()) {
-        Some(b) if b.is_ascii_digit() => Err(NotSubmitted::AmbiguousAddress),
+    match rest.first() {
+        Some(word) if word.len() == 1 || word.bytes().next().is_some_and(|b| b.is_ascii_digit()) => Err(NotSubmitted::AmbiguousAddress),
         _ => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use crate::text::Text;
 /// `EmptyAddress`, `Placeholder`, `IncompleteAddress`, `AmbiguousAddress`, `FieldTooLong`.
 pub(crate) fn canonical(tables: &Tables, folded: &Text, out: &mut Text) -> Result<(), NotSubmitted> {
     once(tables, folded.as_str(), out)?;
+    out.check_len()?;
     // a line whose canonical form reads differently has no certain reading.
     let mut again = Text::new();
     match once(tables, out.as_str(), &mut again) {

@@ -1,5 +1,6 @@
 //! House numbers.
 
+use super::street::road;
 use crate::NotSubmitted;
 use crate::data::{Number, Tables};
 use crate::text::Text;
@@ -59,7 +60,10 @@ fn digits<'w, 'a>(tables: &Tables, first: &str, rest: &'w [&'a str], out: &mut T
             Ok(after)
         }
         [letter, next, after @ ..]
-            if is_letter(letter) && tables.word(letter).direction.is_none() && suffix_may_precede(tables, next, after) =>
+            if is_letter(letter)
+                && tables.word(letter).direction.is_none()
+                && suffix_may_precede(tables, next, after)
+                && road(tables, rest).is_none() =>
         {
             out.push(letter)?;
             Ok(rest.get(1..).unwrap_or_default())
@@ -75,7 +79,8 @@ fn digits<'w, 'a>(tables: &Tables, first: &str, rest: &'w [&'a str], out: &mut T
     }
 }
 
-/// 12 A MAIN ST is house 12A; 12 A ST, 12 A ST NW and 12 A N are on A Street.
+/// 12 A MAIN ST is house 12A; 12 A ST, 12 A ST NW and 12 A N are on A Street (and 12 I 95 on a
+/// numbered road).
 fn suffix_may_precede(tables: &Tables, next: &str, after: &[&str]) -> bool {
     let word = tables.word(next);
     let generic = matches!(word.street_type, Some((_, true)));

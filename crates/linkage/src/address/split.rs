@@ -51,7 +51,6 @@ pub(super) fn words<'a>(tables: &Tables, line: &'a str) -> Result<Words<'a>, Not
             };
             match cut {
                 Cut::Keep => out.push(chunk)?,
-                Cut::Number => out.push(number)?,
                 Cut::Both(rest) => {
                     out.push(number)?;
                     out.push(rest)?;
@@ -70,7 +69,6 @@ pub(super) fn words<'a>(tables: &Tables, line: &'a str) -> Result<Words<'a>, Not
 
 enum Cut<'a> {
     Keep,
-    Number,
     Both(&'a str),
 }
 
@@ -84,13 +82,13 @@ fn digits_then_letters<'a>(tables: &Tables, number: &str, rest: &'a str, first: 
         if first {
             return Cut::Keep;
         }
-        // 34st is 34 st and 21st is 21: both `st` and `rd` are street types as well.
+        // 34st is 34 st but 21st is an ordinal: `st` and `rd` are street types as well.
         let ordinal = match rest {
             "st" => number.ends_with('1') && !number.ends_with("11"),
             "rd" => number.ends_with('3') && !number.ends_with("13"),
             _ => true,
         };
-        return if ordinal { Cut::Number } else { Cut::Both(rest) };
+        return if ordinal { Cut::Keep } else { Cut::Both(rest) };
     }
     if let Some(kind) = rest.get(2..)
         && matches!(rest.get(..2), Some("st" | "nd" | "rd" | "th"))

@@ -29,7 +29,7 @@ pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<(
     Ok(())
 }
 
-/// Drops the `th` of `34 th st`.
+/// Drops the `th` of `34 th st` and of `34th`.
 fn without_ordinal_suffixes<'a>(tables: &Tables, words: &[&'a str], out: &mut [&'a str; WORDS_MAX]) -> usize {
     let mut len = 0;
     for (i, word) in words.iter().enumerate() {
@@ -42,11 +42,19 @@ fn without_ordinal_suffixes<'a>(tables: &Tables, words: &[&'a str], out: &mut [&
             _ => false,
         });
         if !dropped && let Some(room) = out.get_mut(len) {
-            *room = word;
+            *room = without_ordinal_suffix(word);
             len += 1;
         }
     }
     len
+}
+
+/// `34th` is `34`. Until here it was not, for 100 42ND PARALLEL RD is not house 100-42.
+fn without_ordinal_suffix(word: &str) -> &str {
+    let number = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let suffix = word.get(number.len()..).unwrap_or_default();
+    let ordinal = number::all_digits(number) && matches!(suffix, "st" | "nd" | "rd" | "th");
+    if ordinal { number } else { word }
 }
 
 struct Street<'w, 'a> {
@@ -134,6 +142,13 @@ impl<'w, 'a> Street<'w, 'a> {
             class
         });
         let name = words.get(start..len).unwrap_or_default();
+        // `#` is no name: 12 # MAIN ST lacks something, and nobody knows what.
+        if name.iter().all(|w| *w == "#") && road.is_none() {
+            return Err(NotSubmitted::IncompleteAddress);
+        }
+        if name.contains(&"#") {
+            return Err(NotSubmitted::AmbiguousAddress);
+        }
         Ok(Street { before, road, name, street_type, behind })
     }
 
@@ -196,7 +211,7 @@ fn compose(first: Option<&str>, second: Option<&str>) -> Option<&'static str> {
 }
 
 /// The longest phrase of road_phrases.tsv at the beginning that a road's number follows.
-fn road(tables: &Tables, words: &[&str]) -> Option<(&'static str, usize)> {
+pub(super) fn road(tables: &Tables, words: &[&str]) -> Option<(&'static str, usize)> {
     if !words.first().is_some_and(|w| tables.word(w).road) {
         return None;
     }
@@ -207,7 +222,7 @@ fn road(tables: &Tables, words: &[&str]) -> Option<(&'static str, usize)> {
         let numbered = words.get(i + 1).is_some_and(|w| {
             w.len() == 1 && w.bytes().all(|b| b.is_ascii_lowercase())
                 || w.bytes().next().is_some_and(|b| b.is_ascii_digit())
-                || w.bytes().nth(1).is_some_and(|b| b.is_ascii_digit())
+                || w.as_bytes().get(1).is_some_and(u8::is_ascii_digit)
         });
         if numbered && let Some(class) = tables.road_phrases.get(text.as_str()) {
             found = Some((*class, i + 1));

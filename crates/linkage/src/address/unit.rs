@@ -70,15 +70,14 @@ fn at_end(tables: &Tables, words: &[&str], name: usize) -> usize {
     let len = words.len();
     let back = |n: usize| len.checked_sub(n).filter(|i| *i > name).and_then(|i| words.get(i));
     let Some(last) = back(1) else { return len };
-    let closed = |i: usize| {
-        len.checked_sub(i).and_then(|i| words.get(i)).is_some_and(|w| {
-            let word = tables.word(w);
-            word.street_type.is_some() || word.direction.is_some()
-        })
-    };
+    // Whether the line was complete before its last word: 12 MAIN ST | FRONT, but 12 LAKE FRONT.
+    let closed = back(2).is_some_and(|w| {
+        let word = tables.word(w);
+        matches!(word.street_type, Some((_, true))) || word.direction.is_some()
+    });
     match tables.word(last).unit {
         Some(Unit::Alone) => return len - 1,
-        Some(Unit::Tail | Unit::Weak | Unit::Floor) if closed(2) => return len - 1,
+        Some(Unit::Tail | Unit::Weak | Unit::Floor) if closed => return len - 1,
         _ => {}
     }
     let Some(second) = back(2) else { return len };
@@ -88,6 +87,10 @@ fn at_end(tables: &Tables, words: &[&str], name: usize) -> usize {
     }
     if matches!(word.unit, Some(Unit::Weak | Unit::Floor)) && is_id(tables, last) {
         return len - 2;
+    }
+    // NUMBER 61 A
+    if last.len() == 1 && second.bytes().any(|b| b.is_ascii_digit()) && back(3).is_some_and(|w| tables.word(w).unit == Some(Unit::Weak)) {
+        return len - 3;
     }
     len
 }
