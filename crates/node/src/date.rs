@@ -29,6 +29,15 @@ impl Date {
         let (year, month, day) = civil(seconds(time) / 86_400);
         Self(year * 10_000 + month * 100 + day)
     }
+
+    /// Whole days from 1970-01-01; `None` before.
+    #[must_use]
+    pub fn days_since_1970(self) -> Option<u64> {
+        let (year, month, day) = (self.0 / 10_000, self.0 / 100 % 100, self.0 % 100);
+        let years = (1970..year).map(|y| 337 + days_in(y, 2)).sum::<u32>();
+        let months = (1..month).map(|m| days_in(year, m)).sum::<u32>();
+        (year >= 1970).then_some(u64::from(years + months + day - 1))
+    }
 }
 
 impl fmt::Display for Date {

@@ -5,4 +5,8 @@
 
 pub mod date;
 pub mod failure;
+mod files;
+pub mod home;
+pub mod results;
 pub mod rows;
+pub mod usage;

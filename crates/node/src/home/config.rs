@@ -1,0 +1,139 @@
+//! `config.toml` of a home.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use oblink_session::limits::PILOT_PAIRS_MAX_DEFAULT;
+use serde::{Deserialize, Serialize};
+
+use crate::date::{Date, rfc3339};
+
+/// Which of the two parties a home belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Has the records.
+    Holder,
+    /// Asks.
+    Verifier,
+}
+
+impl Role {
+    /// The role's program.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Holder => "oblink-holder",
+            Self::Verifier => "oblink-verifier",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Holder => "holder",
+            Self::Verifier => "verifier",
+        })
+    }
+}
+
+/// The configuration of a party. Keys that it does not know are refused: a misspelt limit must not pass for none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The party's role.
+    pub role: Role,
+    /// What the party calls itself, 1 to 128 characters. Local: nothing on the wire carries it.
+    pub name: String,
+    /// When `init` made the home, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub created: String,
+    /// Limits of pilot mode.
+    #[serde(default)]
+    pub pilot: Pilot,
+}
+
+/// What a trusted verifier may ask unsigned, until a policy is applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pilot {
+    /// Most pairs of one session.
+    pub pairs_max: u64,
+}
+
+impl Default for Pilot {
+    fn default() -> Self {
+        Self { pairs_max: PILOT_PAIRS_MAX_DEFAULT }
+    }
+}
+
+/// Most characters of a party's name.
+const NAME_CHARS_MAX: usize = 128;
+
+impl Config {
+    /// A new party's configuration.
+    pub(super) fn new(role: Role, name: &str, now: SystemTime) -> Self {
+        Self { role, name: name.to_owned(), created: rfc3339(now), pilot: Pilot::default() }
+    }
+
+    /// Whether the values hold what their fields promise; otherwise what is wrong.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        check_name(&self.name)?;
+        if self.pilot.pairs_max == 0 {
+            return Err("pilot.pairs_max is 0; no session could ask anything");
+        }
+        self.created_at().map(|_| ()).ok_or("created is not YYYY-MM-DDTHH:MM:SSZ")
+    }
+
+    /// `created` as a time.
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        let (date, clock) = self.created.strip_suffix('Z')?.split_once('T')?;
+        let date: Date = date.parse().ok()?;
+        let mut parts = clock.split(':').map(|part| part.parse::<u64>().ok().filter(|_| part.len() == 2));
+        let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
+        if parts.next().is_some() || hours > 23 || minutes > 59 || seconds > 59 {
+            return None;
+        }
+        let days = date.days_since_1970()?;
+        Some(UNIX_EPOCH + Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
+    }
+}
+
+/// Whether `name` can be a party's name; otherwise what is wrong.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() {
+        Err("the name is empty")
+    } else if name.chars().count() > NAME_CHARS_MAX {
+        Err("the name has more than 128 characters")
+    } else if name.chars().any(char::is_control) {
+        Err("the name holds control characters")
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn created_is_read_back() {
+        for seconds in [0, 951_827_696, 1_763_796_591] {
+            let at = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(Config::new(Role::Holder, "a", at).created_at(), Some(at));
+        }
+        for wrong in [
+            "",
+            "2026-01-01",
+            "2026-01-01T1:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00:00Z",
+            "1969-12-31T00:00:00Z",
+        ] {
+            let config = Config { created: wrong.to_owned(), ..Config::new(Role::Holder, "a", UNIX_EPOCH) };
+            assert_eq!(config.created_at(), None, "{wrong}");
+        }
+    }
+}
