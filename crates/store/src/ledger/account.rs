@@ -152,7 +152,8 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
 fn admitting_epoch(transaction: &Transaction<'_>, entry: &SessionEntry) -> Result<(i64, bool), Failure> {
     let found = transaction
         .prepare_cached(
-            "SELECT epoch, verifier IS NULL FROM epochs WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?2)",
+            "SELECT epoch, verifier IS NULL FROM epochs
+             WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?2)",
         )?
         .query_row(params![entry.epoch_id, entry.verifier], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
@@ -183,8 +184,9 @@ fn open(transaction: &Transaction<'_>, entry: &SessionEntry, now: u64) -> Result
     }
     transaction
         .prepare_cached(
-            "INSERT INTO sessions (session_id, request_id, request_digest, request, epoch, verifier, verifier_nonce, holder_nonce, pairs, tokens,
-             batches, state, opened_unix_ms, changed_unix_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'open', ?12, ?12)",
+            "INSERT INTO sessions (session_id, request_id, request_digest, request, epoch, verifier, verifier_nonce, holder_nonce,
+             pairs, tokens, batches, state, opened_unix_ms, changed_unix_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'open', ?12, ?12)",
         )?
         .execute(params![
             entry.session_id,
@@ -263,14 +265,15 @@ fn charge(
         .execute(params![standing.session, entry.index, entry.tokens, entry.blinded_digest, entry.statement, now])?;
     transaction
         .prepare_cached(
-            "UPDATE sessions SET charged_tokens = charged_tokens + ?2, charged_batches = charged_batches + 1, changed_unix_ms = ?3 WHERE session = ?1",
+            "UPDATE sessions SET charged_tokens = charged_tokens + ?2, charged_batches = charged_batches + 1, changed_unix_ms = ?3
+             WHERE session = ?1",
         )?
         .execute(params![standing.session, entry.tokens, now])?;
     Ok(Ok(ChargeOutcome::New))
 }
 
-/// Keeps the digests of what was answered. An answer to a batch that was not charged, or one that differs from an earlier answer, would mean
-/// that the account and the evaluation have come apart.
+/// Keeps the digests of what was answered. An answer to a batch that was not charged, or one that differs from an earlier answer, would
+/// mean that the account and the evaluation have come apart.
 fn write_answered(transaction: &Transaction<'_>, session: i64, answered: &[(u64, [u8; 32])]) -> Result<(), Failure> {
     for (index, digest) in answered {
         let written = transaction

@@ -11,8 +11,9 @@ use crate::Error;
 const SEALED_AGAIN: &str = "sealed again";
 
 /// The columns of an [`EpochRow`], with the epoch's account.
-const EPOCH_ROWS: &str = "SELECT e.epoch_id, e.verifier, e.suite, e.tau, e.tokens_per_pair, e.as_of, e.session_tokens_max, e.declared_tags, e.tags,
-  e.ruleset_digest, e.public_key, e.set_id, e.set_bytes, e.records, e.rejected, e.input_digest, e.begun_unix_ms, e.ended_unix_ms, e.end_reason,
+const EPOCH_ROWS: &str = "SELECT e.epoch_id, e.verifier, e.suite, e.tau, e.tokens_per_pair, e.as_of, e.session_tokens_max,
+  e.declared_tags, e.tags, e.ruleset_digest, e.public_key, e.set_id, e.set_bytes, e.records, e.rejected, e.input_digest,
+  e.begun_unix_ms, e.ended_unix_ms, e.end_reason,
   (SELECT count(*) FROM sessions s WHERE s.epoch = e.epoch),
   (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch),
   (SELECT ifnull(sum(s.tokens - s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open')
@@ -133,7 +134,8 @@ fn end(transaction: &Transaction<'_>, epoch: i64, reason: &str, now: u64) -> Res
 pub(super) fn spoken_for(connection: &Connection, epoch: i64, except: Option<i64>) -> Result<u64, Failure> {
     Ok(connection
         .prepare_cached(
-            "SELECT ifnull(sum(CASE WHEN state = 'open' AND session IS NOT ?2 THEN tokens ELSE charged_tokens END), 0) FROM sessions WHERE epoch = ?1",
+            "SELECT ifnull(sum(CASE WHEN state = 'open' AND session IS NOT ?2 THEN tokens ELSE charged_tokens END), 0)
+             FROM sessions WHERE epoch = ?1",
         )?
         .query_row(params![epoch, except], |row| row.get(0))?)
 }

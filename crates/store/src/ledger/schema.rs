@@ -130,7 +130,10 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // fullfsync: on systems where fsync alone does not reach the platter.
     connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+             PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+        )
         .map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Two processes may meet a new file at once: the second finds the first one's tables.

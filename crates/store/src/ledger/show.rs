@@ -22,7 +22,8 @@ impl SqliteLedger {
         Ok(self.write(clock_unix_ms, |transaction, now| {
             let written = transaction
                 .prepare_cached(
-                    "INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms) SELECT session, ?2, ?3, ?4 FROM sessions WHERE session_id = ?1",
+                    "INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms)
+                     SELECT session, ?2, ?3, ?4 FROM sessions WHERE session_id = ?1",
                 )?
                 .execute(params![session_id, set_id, bytes, now])?;
             if written == 1 { Ok(()) } else { Err(oblink_session::ledger::LedgerError::SessionNotOpen.into()) }
@@ -78,7 +79,8 @@ impl SqliteLedger {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT body, holder_signature, verifier_signature, completed_unix_ms FROM receipts JOIN sessions USING (session) WHERE session_id = ?1",
+                    "SELECT body, holder_signature, verifier_signature, completed_unix_ms
+                     FROM receipts JOIN sessions USING (session) WHERE session_id = ?1",
                 )?
                 .query_row([session_id], |row| {
                     Ok(ReceiptRow {
@@ -100,7 +102,8 @@ impl SqliteLedger {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT session_id, set_id, bytes, delivered_unix_ms FROM deliveries JOIN sessions USING (session) ORDER BY delivery DESC LIMIT ?1",
+                    "SELECT session_id, set_id, bytes, delivered_unix_ms FROM deliveries JOIN sessions USING (session)
+                     ORDER BY delivery DESC LIMIT ?1",
                 )?
                 .query_map([most], |row| {
                     Ok(DeliveryRow { session_id: row.get(0)?, set_id: row.get(1)?, bytes: row.get(2)?, delivered_unix_ms: row.get(3)? })
