@@ -43,6 +43,7 @@ pub struct Rule {
 pub struct Ruleset {
     name: &'static str,
     class: RulesetClass,
+    tokens_per_pair: u16,
     rules: &'static [Rule],
     digest: OnceLock<[u8; 32]>,
 }
@@ -50,6 +51,7 @@ pub struct Ruleset {
 static RULESETS: [Ruleset; 1] = [Ruleset {
     name: "us-exact-1",
     class: RulesetClass::ConfirmAddress,
+    tokens_per_pair: 1,
     rules: &[Rule {
         number: 1,
         fields: &["given", "family", "delivery", "zip5"],
@@ -103,7 +105,7 @@ impl Ruleset {
     /// T: the tokens one submitted row gives, exactly.
     #[must_use]
     pub fn tokens_per_pair(&self) -> u16 {
-        1
+        self.tokens_per_pair
     }
 
     /// Its rules with the predicates they let a verifier test.
@@ -156,4 +158,59 @@ fn fields(tables: &Tables, row: &Row<'_>) -> Result<Fields, NotSubmitted> {
     fold(tables, row.postal_code, &mut folded)?;
     postal::write(&folded, &mut fields.zip5)?;
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Name, TOKEN_LABEL};
+
+    fn row(address: &str) -> Row<'_> {
+        Row { name: Name::Whole("Ann Lee"), address, unit: "", city: "", state: "", postal_code: "98104" }
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for ruleset in Ruleset::all() {
+            let found = Ruleset::by_name(ruleset.name()).unwrap();
+            assert_eq!(found.digest(), ruleset.digest());
+        }
+        assert!(Ruleset::by_name("us-exact-2").is_none());
+        assert!(Ruleset::by_name("US-EXACT-1").is_none());
+    }
+
+    /// the layout, and the digest inside every token.
+    #[test]
+    fn a_token_names_its_ruleset_and_rule() {
+        let ruleset = Ruleset::by_name("us-exact-1").unwrap();
+        let mut out = TokenArena::new();
+        ruleset.tokenize(&row("12 Main St"), &mut out).unwrap();
+        let token = out.get(0).unwrap();
+        assert_eq!(&token[2..16], TOKEN_LABEL);
+        assert_eq!(token[18..50], ruleset.digest());
+        assert_eq!(token[50..53], [0, 1, 4]);
+        assert_eq!(&token[53..], b"\0\x03ann\0\x03lee\0\x0a12 main st\0\x0598104");
+    }
+
+    #[test]
+    fn a_refused_row_leaves_the_arena_alone() {
+        let ruleset = Ruleset::by_name("us-exact-1").unwrap();
+        let mut out = TokenArena::new();
+        ruleset.tokenize(&row("12 Main St"), &mut out).unwrap();
+        let before = out.bytes_len();
+        let refused = ruleset.tokenize(&row("Main St"), &mut out);
+        assert_eq!(refused, Err(NotSubmitted::IncompleteAddress));
+        assert_eq!((out.len(), out.bytes_len()), (1, before));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let row = row("12 Main St");
+        let canonical = Ruleset::by_name("us-exact-1").unwrap().canonicalize(&row).unwrap();
+        let shown = format!("{row:?} {:?} {canonical:?}", row.name).to_lowercase();
+        for value in ["ann", "main", "98104"] {
+            // "canonical" itself begins with c-an.
+            assert!(!shown.replace("canonical", "").contains(value), "{shown}");
+        }
+    }
 }

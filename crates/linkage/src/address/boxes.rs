@@ -52,6 +52,10 @@ pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<P
 
 /// The longest phrase of at most four words at the beginning.
 fn phrase<'w, 'a>(tables: &Tables, words: &'w [&'a str]) -> Option<(&'static str, &'w [&'a str])> {
+    // No phrase begins with a digit, and most lines do.
+    if words.first()?.as_bytes().first()?.is_ascii_digit() {
+        return None;
+    }
     let mut text = Text::new();
     let mut found = None;
     for (i, word) in words.iter().take(4).enumerate() {
