@@ -44,7 +44,7 @@ fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
         suite: 1,
         tau: Tau::for_counts(1_000, 1 << 24).unwrap(),
         tokens_per_pair: 1,
-        as_of: 2026_01_31,
+        as_of: 20_260_131,
         session_tokens_max: 1 << 24,
         declared_tags: 1_000,
         tags: 999,

@@ -21,7 +21,7 @@ pub(super) fn parameters(session_tokens_max: u64) -> SetParameters {
     SetParameters {
         suite: SUITE,
         tokens_per_pair: 1,
-        as_of: 2026_01_31,
+        as_of: 20_260_131,
         session_tokens_max,
         epoch_id: [7; 16],
         ruleset_digest: [8; 32],

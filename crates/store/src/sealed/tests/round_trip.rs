@@ -140,12 +140,13 @@ fn nothing_to_seal_is_an_error_and_leaves_nothing() {
 #[test]
 fn parameters_that_make_no_set_are_errors() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bad = Vec::new();
-    bad.push(parameters(0));
-    bad.push(parameters((1 << 40) + 1));
-    bad.push(SetParameters { suite: 2, ..parameters(1) });
-    bad.push(SetParameters { tokens_per_pair: 0, ..parameters(1) });
-    bad.push(SetParameters { tokens_per_pair: 65, ..parameters(1) });
+    let bad = [
+        parameters(0),
+        parameters((1 << 40) + 1),
+        SetParameters { suite: 2, ..parameters(1) },
+        SetParameters { tokens_per_pair: 0, ..parameters(1) },
+        SetParameters { tokens_per_pair: 65, ..parameters(1) },
+    ];
     for parameters in bad {
         assert!(matches!(seal(dir.path(), &[1], &parameters), Err(Error::Parameters(_))), "{parameters:?}");
     }
