@@ -38,9 +38,8 @@ fn digits<'w, 'a>(tables: &Tables, first: &str, rest: &'w [&'a str], out: &mut T
         return Err(NotSubmitted::IncompleteAddress);
     }
     if let Some((a, b)) = number.split_once('-') {
-        // 10-72 is 1072: with two digits behind, the hyphen is where it can only be.
         out.push(a)?;
-        if !(all_digits(a) && all_digits(b) && b.len() == 2) {
+        if !queens(a, b) {
             out.push("-")?;
         }
         out.push(b)?;
@@ -69,7 +68,7 @@ fn digits<'w, 'a>(tables: &Tables, first: &str, rest: &'w [&'a str], out: &mut T
             Ok(rest.get(1..).unwrap_or_default())
         }
         [second, next, after @ ..] if all_digits(second) && queens_may_precede(tables, next, after) => {
-            if second.len() != 2 {
+            if !queens(number, second) {
                 out.push("-")?;
             }
             out.push(second)?;
@@ -85,6 +84,17 @@ fn suffix_may_precede(tables: &Tables, next: &str, after: &[&str]) -> bool {
     let word = tables.word(next);
     let generic = matches!(word.street_type, Some((_, true)));
     !(generic || word.unit.is_some() || (word.direction.is_some() && after.is_empty()))
+}
+
+/// Whether A-B is written AB as well: 10-72 is 1072. With two digits behind, the hyphen is where it
+/// can only be; but 37-39 is a range of two neighbours, and 3739 is another house.
+fn queens(a: &str, b: &str) -> bool {
+    let value = |s: &str| s.parse::<u8>().ok().filter(|_| s.len() <= 2);
+    let range = match (value(a), value(b)) {
+        (Some(a), Some(b)) => a < b && b - a <= 20,
+        _ => false,
+    };
+    all_digits(a) && all_digits(b) && b.len() == 2 && !range
 }
 
 /// 10 72 DECATUR is house 10-72; 139 24 ST, 139 24 NW and 9000 7 MILE RD are not hyphenated.
