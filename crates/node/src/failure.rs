@@ -106,6 +106,13 @@ impl Failure {
         self
     }
 
+    /// Says of whom it is: `whom` goes before what happened.
+    #[must_use]
+    pub fn with_context(mut self, whom: &str) -> Self {
+        self.what = format!("{whom}: {}", self.what);
+        self
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {

@@ -300,13 +300,13 @@ mod tests {
     fn meta(counts: Counts) -> ResultsMeta {
         ResultsMeta {
             format: META_FORMAT,
-            session: "00".repeat(16),
-            set_id: "11".repeat(32),
+            session: Some("00".repeat(16)),
+            set_id: Some("11".repeat(32)),
             as_of: Some("2026-01-31".to_owned()),
             ruleset: "us-exact-1".to_owned(),
             class: "confirm-address".to_owned(),
             counts,
-            receipt_digest: "22".repeat(32),
+            receipt_digest: Some("22".repeat(32)),
             authority: "unsigned".to_owned(),
             input_sha256: "33".repeat(32),
             meaning: Meaning::of_class("confirm-address"),

@@ -1,0 +1,342 @@
+//! What the three programs take.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::values::{ByteSize, Share, count, listen, seconds};
+use crate::date::Date;
+use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
+
+/// How a program speaks.
+#[derive(Args, Clone, Debug, Default)]
+pub struct OutputArgs {
+    /// Write JSON to stdout, one object a line; text goes to stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress bars (they are never shown where stderr is not a terminal).
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Log more to stderr; twice or three times for still more. OBLINK_LOG takes a filter instead.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but what was asked for, warnings and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Confirm name and address pairs with a verifier that is authorised to ask, and disclose nothing else.
+#[derive(Parser, Debug)]
+#[command(name = "oblink-holder", version, after_help = AFTER_HELP)]
+pub struct HolderCli {
+    /// How it speaks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What it does.
+    #[command(subcommand)]
+    pub command: HolderCommand,
+}
+
+/// Ask a holder of records whether it has these people at these addresses, and show it nothing.
+#[derive(Parser, Debug)]
+#[command(name = "oblink-verifier", version, after_help = AFTER_HELP)]
+pub struct VerifierCli {
+    /// How it speaks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What it does.
+    #[command(subcommand)]
+    pub command: VerifierCommand,
+}
+
+/// Run a real holder and a real verifier as two processes on generated people, over QUIC on loopback.
+#[derive(Parser, Debug)]
+#[command(name = "oblink-demo", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+pub struct DemoCli {
+    /// How it speaks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Pairs that the verifier asks.
+    #[arg(long, default_value = "5000", value_parser = count, value_name = "N")]
+    pub pairs: u64,
+    /// Records that the holder has.
+    #[arg(long, default_value = "50000", value_parser = count, value_name = "M")]
+    pub records: u64,
+    /// Seed of the generated people: the same seed gives the same files.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+    /// Write pairs.csv and records.csv into DIR and run nothing.
+    #[arg(long, value_name = "DIR")]
+    pub write_sample: Option<PathBuf>,
+    /// Work in DIR and keep it, instead of in a temporary directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "write_sample")]
+    pub keep: Option<PathBuf>,
+    /// A role that the demo runs as a process of its own.
+    #[command(subcommand)]
+    pub command: Option<DemoCommand>,
+}
+
+/// The demo as one of its own two peers.
+#[derive(Subcommand, Debug)]
+pub enum DemoCommand {
+    /// The holder.
+    #[command(hide = true)]
+    Holder {
+        /// What it does.
+        #[command(subcommand)]
+        command: HolderCommand,
+    },
+    /// The verifier.
+    #[command(hide = true)]
+    Verifier {
+        /// What it does.
+        #[command(subcommand)]
+        command: VerifierCommand,
+    },
+    /// Write shell completions to stdout.
+    Completions(DocArgs),
+    /// Write the manual page to stdout.
+    Man,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done, whatever matched; 1 a bug; 2 wrong usage; 3 bad input or configuration; 4 refused by the other side; \
+5 unreachable, try again; 6 the other side misbehaved or is not the pinned one.";
+
+/// The holder's commands.
+#[derive(Subcommand, Debug)]
+pub enum HolderCommand {
+    /// Make a home with fresh keys, and show the fingerprint that the other side pins.
+    Init(InitArgs),
+    /// Trust a verifier by its fingerprint, or no longer.
+    Trust(TrustArgs),
+    /// Seal records for the verifiers that are trusted, each under a key of its own.
+    Seal(SealArgs),
+    /// Answer verifiers until SIGINT or SIGTERM.
+    Serve(ServeArgs),
+    /// Show what was asked, and by whom.
+    Ledger(LedgerArgs),
+    /// Check home, clock, disk, sealed sets and the port.
+    Doctor(HolderDoctorArgs),
+    /// Write shell completions to stdout.
+    Completions(DocArgs),
+    /// Write the manual page to stdout.
+    Man,
+}
+
+/// The verifier's commands.
+#[derive(Subcommand, Debug)]
+pub enum VerifierCommand {
+    /// Make a home with fresh keys, and show the fingerprint that the other side pins.
+    Init(InitArgs),
+    /// Trust a holder by its fingerprint, or no longer.
+    Trust(TrustArgs),
+    /// Ask a holder about every pair of a file.
+    Check(CheckArgs),
+    /// Check home, clock, disk, and the way to the holder by a round trip.
+    Doctor(VerifierDoctorArgs),
+    /// Write shell completions to stdout.
+    Completions(DocArgs),
+    /// Write the manual page to stdout.
+    Man,
+}
+
+/// Where a party's home is.
+#[derive(Args, Clone, Debug)]
+pub struct HomeArgs {
+    /// The directory of this party's configuration, keys and ledger.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+}
+
+/// `init`
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The home to make.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// What this party calls itself; it stays here.
+    #[arg(long)]
+    pub name: String,
+}
+
+/// `trust`
+#[derive(Args, Debug)]
+pub struct TrustArgs {
+    /// This party's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Your own word for the other side.
+    #[arg(long, value_name = "LABEL")]
+    pub peer: String,
+    /// The fingerprint that the other side's init printed; compare it by telephone.
+    #[arg(long, value_name = "FP", required_unless_present = "remove", conflicts_with = "remove")]
+    pub fingerprint: Option<String>,
+    /// Put this fingerprint in the place of the one that the label has.
+    #[arg(long, conflicts_with = "remove")]
+    pub replace: bool,
+    /// Trust the label no longer.
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// How a CSV file is to be read.
+#[derive(Args, Clone, Debug)]
+pub struct CsvArgs {
+    /// The CSV file, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Which column holds a field, where the header has another name for it: FIELD=HEADER, as in given_name=FIRST_NM.
+    #[arg(long, value_name = "FIELD=HEADER", num_args = 1.., action = ArgAction::Append)]
+    pub map: Vec<FieldMap>,
+    /// The character between fields, or the word tab.
+    #[arg(long, value_name = "CHAR", default_value = ",", allow_hyphen_values = true)]
+    pub delimiter: Delimiter,
+    /// The file's encoding: utf-8 or windows-1252.
+    #[arg(long, value_name = "NAME", default_value = "utf-8")]
+    pub encoding: Encoding,
+    /// The first line is a row, not a header.
+    #[arg(long, requires = "columns")]
+    pub no_header: bool,
+    /// The names of the columns in their order, divided by commas; an empty name or - skips a column.
+    #[arg(long, value_name = "NAME,…", requires = "no_header", value_delimiter = ',', allow_hyphen_values = true)]
+    pub columns: Option<Vec<String>>,
+}
+
+impl CsvArgs {
+    /// Where the rows come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source::from_path(&self.input)
+    }
+
+    /// How they are to be read.
+    #[must_use]
+    pub fn options(&self) -> CsvOptions {
+        CsvOptions { delimiter: self.delimiter, encoding: self.encoding, map: self.map.clone(), columns: self.columns.clone() }
+    }
+}
+
+/// The ruleset unless `--ruleset` says otherwise.
+const RULESET: &str = "us-exact-1";
+
+/// `oblink-holder seal`
+#[derive(Args, Debug)]
+pub struct SealArgs {
+    /// The holder's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// The records.
+    #[command(flatten)]
+    pub csv: CsvArgs,
+    /// Seal for this trusted verifier alone; may be given several times. Without it, for each that is trusted.
+    #[arg(long, value_name = "LABEL", action = ArgAction::Append)]
+    pub peer: Vec<String>,
+    /// The rules by which rows become comparable.
+    #[arg(long, value_name = "NAME", default_value = RULESET)]
+    pub ruleset: String,
+    /// The date up to which the records are kept; the verifier is told.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub as_of: Option<Date>,
+    /// Write row, id and reason of every record that could not be sealed to this CSV file.
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Refuse to seal where more than this share of the records could not be.
+    #[arg(long, value_name = "SHARE")]
+    pub rejects_max: Option<Share>,
+    /// Memory for sorting.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    pub memory: ByteSize,
+}
+
+/// `oblink-holder serve`
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// The holder's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// The UDP address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT", value_parser = listen, default_value = "0.0.0.0:4433")]
+    pub listen: SocketAddr,
+}
+
+/// `oblink-holder ledger`
+#[derive(Args, Debug)]
+pub struct LedgerArgs {
+    /// The holder's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// What is shown; `show` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<LedgerCommand>,
+}
+
+/// What `ledger` shows.
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum LedgerCommand {
+    /// Every epoch and session.
+    Show,
+}
+
+/// `oblink-holder doctor`
+#[derive(Args, Debug)]
+pub struct HolderDoctorArgs {
+    /// The holder's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// The address that serve is to listen on.
+    #[arg(long, value_name = "IP:PORT", value_parser = listen, default_value = "0.0.0.0:4433")]
+    pub listen: SocketAddr,
+}
+
+/// `oblink-verifier check`
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The verifier's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Where the holder serves.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub holder: String,
+    /// The pairs.
+    #[command(flatten)]
+    pub csv: CsvArgs,
+    /// Where results.csv goes; results.meta.json goes beside it.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which trusted holder this is; needed where several are trusted.
+    #[arg(long, value_name = "LABEL")]
+    pub peer: Option<String>,
+    /// The rules by which rows become comparable.
+    #[arg(long, value_name = "NAME", default_value = RULESET)]
+    pub ruleset: String,
+    /// How long to wait for the holder to answer at all.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
+/// `oblink-verifier doctor`
+#[derive(Args, Debug)]
+pub struct VerifierDoctorArgs {
+    /// The verifier's home.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Where the holder serves; without it the line is not tried.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub holder: Option<String>,
+    /// Which trusted holder this is; needed where several are trusted.
+    #[arg(long, value_name = "LABEL")]
+    pub peer: Option<String>,
+    /// How long to wait for the holder to answer.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
+/// `completions`
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DocArgs {
+    /// The shell.
+    pub shell: Shell,
+}

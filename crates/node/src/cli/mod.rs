@@ -1,0 +1,22 @@
+//! The command line: what the programs take, how they end.
+//!
+//! Under `--json` stdout carries JSON only, each object compact on one line and flushed; text for people, progress and logs go to stderr.
+//! A failure is two lines on stderr, and under `--json` also `{"error":{…}}` on stdout.
+
+mod args;
+mod dispatch;
+mod doc;
+mod entry;
+mod party;
+mod values;
+
+pub use args::{
+    CheckArgs, CsvArgs, DemoCli, DemoCommand, DocArgs, HolderCli, HolderCommand, HolderDoctorArgs, HomeArgs, InitArgs, LedgerArgs,
+    LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
+};
+pub use entry::{demo_main, holder_main, verifier_main};
+pub use party::ruleset_by_name;
+pub use values::{ByteSize, Share};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! The command line as operators write it.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+use super::args::{DemoCli, DemoCommand, HolderCli, HolderCommand, VerifierCli, VerifierCommand};
+use super::entry::run;
+use super::{dispatch, doc};
+use crate::failure::{Exit, Failure};
+use crate::report::Reporter;
+use crate::rows::Source;
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split(' ').map(OsString::from).collect()
+}
+
+fn holder(line: &str) -> Result<HolderCommand, clap::Error> {
+    HolderCli::try_parse_from(words(&format!("oblink-holder {line}"))).map(|cli| cli.command)
+}
+
+fn verifier(line: &str) -> Result<VerifierCommand, clap::Error> {
+    VerifierCli::try_parse_from(words(&format!("oblink-verifier {line}"))).map(|cli| cli.command)
+}
+
+#[test]
+fn the_definitions_are_sound() {
+    HolderCli::command().debug_assert();
+    VerifierCli::command().debug_assert();
+    DemoCli::command().debug_assert();
+}
+
+#[test]
+fn the_contracts_lines_are_taken() {
+    let Ok(HolderCommand::Seal(seal)) = holder(
+        "seal --home H --input records.csv --map given_name=FIRST_NM family_name=LAST_NM --map postal_code=ZIP --as-of 2026-01-31 --rejects R --rejects-max 0.1% --memory 1G --json",
+    ) else {
+        panic!()
+    };
+    assert_eq!(seal.csv.options().map.len(), 3);
+    assert_eq!((seal.memory.0, seal.ruleset.as_str()), (1 << 30, "us-exact-1"));
+    assert!(matches!(holder("serve --home H --listen 127.0.0.1:0 --no-progress"), Ok(HolderCommand::Serve(_))));
+    assert!(matches!(holder("ledger --home H"), Ok(HolderCommand::Ledger(_))));
+    assert!(matches!(holder("ledger --home H show"), Ok(HolderCommand::Ledger(_))));
+    assert!(matches!(holder("doctor --home H --listen [::1]:4433"), Ok(HolderCommand::Doctor(_))));
+    let Ok(VerifierCommand::Check(check)) = verifier(
+        "check --home V --holder h:1 --input - --output r.csv --no-header --columns name,,address,postal_code --delimiter tab --encoding windows-1252",
+    ) else {
+        panic!()
+    };
+    assert_eq!(check.csv.source(), Source::Stdin);
+    assert_eq!(check.csv.options().columns.unwrap(), ["name", "", "address", "postal_code"]);
+    assert!(matches!(verifier("doctor --home V"), Ok(VerifierCommand::Doctor(_))));
+    let demo = DemoCli::try_parse_from(words("oblink-demo --pairs 700k --records 7M --json")).unwrap();
+    assert_eq!((demo.pairs, demo.records, demo.output.json), (700_000, 7_000_000, true));
+    let demo = DemoCli::try_parse_from(words("oblink-demo holder serve --home H --json")).unwrap();
+    assert!(demo.output.json && matches!(demo.command, Some(DemoCommand::Holder { command: HolderCommand::Serve(_) })));
+}
+
+#[test]
+fn wrong_usage() {
+    let error = |result: Result<String, clap::Error>| result.unwrap_err().to_string();
+    let cases = [
+        "seal --home H --input r.csv --as-of 2026-02-30",
+        "seal --home H --input r.csv --map given=FIRST",
+        "seal --home H --input r.csv --map FIRST",
+        "seal --home H --input r.csv --delimiter ab",
+        "seal --home H --input r.csv --encoding utf-16",
+        "seal --home H --input r.csv --no-header",
+        "seal --home H --input r.csv --rejects-max 0.1",
+        "seal --home H --input r.csv --memory much",
+        "trust --home H --peer tax",
+        "serve --home H --listen 4433",
+        "seal --input r.csv",
+    ];
+    let text = cases.map(|line| {
+        format!(
+            "# {line}\n{}",
+            error(holder(line).map(|_| String::new())).lines().take_while(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
+        )
+    });
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+/// Runs one line of the holder as `main` does.
+fn exit_of(line: &str) -> Exit {
+    run(
+        &words(&format!("oblink-holder {line}")),
+        |cli: &HolderCli| &cli.output,
+        |cli, reporter| dispatch::run_holder(cli.command, reporter),
+    )
+}
+
+#[test]
+fn commands_end_with_the_contracts_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("h").display().to_string();
+    let other = "0123-".repeat(15) + "4567";
+    assert_eq!(exit_of("--version"), Exit::Done);
+    assert_eq!(exit_of("--no-such-flag"), Exit::Usage);
+    assert_eq!(exit_of(&format!("trust --home {home} --peer city --fingerprint {other} --quiet")), Exit::BadInput);
+    assert_eq!(exit_of(&format!("init --home {home} --name Tax --quiet --json")), Exit::Done);
+    assert_eq!(exit_of(&format!("init --home {home} --name Tax --quiet --json")), Exit::BadInput);
+    assert_eq!(exit_of(&format!("trust --home {home} --peer city --fingerprint 0123 --quiet")), Exit::BadInput);
+    assert_eq!(exit_of(&format!("trust --home {home} --peer city --fingerprint {other} --quiet --json")), Exit::Done);
+    assert_eq!(exit_of(&format!("trust --home {home} --peer city --remove --quiet --json")), Exit::Done);
+    assert_eq!(exit_of(&format!("trust --home {home} --peer city --remove --quiet --json")), Exit::BadInput);
+    let refuse = |_: HolderCli, _: &Reporter| Err(Failure::refused("x", "refused"));
+    assert_eq!(run(&words("oblink-holder man --quiet"), |cli: &HolderCli| &cli.output, refuse), Exit::Refused);
+}
+
+#[test]
+fn a_panic_is_a_bug_with_exit_code_1() {
+    let exit =
+        run(&words("oblink-holder man --quiet"), |cli: &HolderCli| &cli.output, |_, _| std::panic::resume_unwind(Box::new("Quispe")));
+    assert_eq!(exit, Exit::Bug);
+}
+
+#[test]
+fn manuals_and_completions_name_every_command() {
+    for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Fish, clap_complete::Shell::Zsh] {
+        let text = doc::completion_text(VerifierCli::command(), shell);
+        for command in ["init", "trust", "check", "doctor"] {
+            assert!(text.contains(command), "{shell} {command}");
+        }
+    }
+    let text = doc::man_text(HolderCli::command()).unwrap();
+    for command in ["init", "trust", "seal", "serve", "ledger", "doctor"] {
+        assert!(text.contains(&format!("oblink\\-holder\\-{command}")) || text.contains(&format!("oblink-holder-{command}")), "{command}");
+    }
+    assert!(!doc::man_text(DemoCli::command()).unwrap().contains("demo-verifier"), "hidden roles stay hidden");
+}

@@ -1,0 +1,164 @@
+//! Values that the command line writes in words of its own.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A number of bytes: `1G`, `256M`, `512MiB`, `1048576`. All multiples are of 1,024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(
+    /// The bytes.
+    pub u64,
+);
+
+impl FromStr for ByteSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "a size is written 1G, 256M, 512MiB or in bytes";
+        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(at);
+        let shift = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            _ => return Err(WRONG),
+        };
+        let number: u64 = digits.parse().map_err(|_| WRONG)?;
+        number.checked_mul(1 << shift).map(Self).ok_or("this size is larger than any memory")
+    }
+}
+
+/// A share of rows: `0.1%`, or `0`. Kept in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    millionths: u32,
+}
+
+impl Share {
+    /// The share as a fraction, 0 to 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+
+    /// Whether `part` of `whole` is more than this share allows.
+    #[must_use]
+    pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(self.millionths)
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.millionths / 10_000, self.millionths % 10_000);
+        let rest = format!("{rest:04}");
+        let rest = rest.trim_end_matches('0');
+        write!(f, "{whole}{}{rest}%", if rest.is_empty() { "" } else { "." })
+    }
+}
+
+impl FromStr for Share {
+    type Err = &'static str;
+
+    /// Reads 0 to 100 with up to four decimals and a `%`, which only `0` may lack.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "a share is written as 0.1%, from 0% to 100%, with at most four decimals";
+        let number = match text.strip_suffix('%') {
+            Some(number) => number.trim_end(),
+            None if text == "0" => text,
+            None => return Err(WRONG),
+        };
+        let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
+        let is_digits = |s: &str, max: usize| (1..=max).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
+        if !is_digits(whole, 3) || !is_digits(rest, 4) {
+            return Err(WRONG);
+        }
+        let millionths = format!("{whole}{rest:0<4}").parse().map_err(|_| WRONG)?;
+        if millionths > 1_000_000 { Err(WRONG) } else { Ok(Self { millionths }) }
+    }
+}
+
+/// A count: `700000`, `700_000`, `700k`, `7M`.
+pub(super) fn count(text: &str) -> Result<u64, &'static str> {
+    const WRONG: &str = "a count is written 700000, 700k or 7M, and is at least 1";
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_000),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1_000_000),
+        _ => (text, 1),
+    };
+    let number: u64 = digits.replace('_', "").parse().map_err(|_| WRONG)?;
+    number.checked_mul(unit).filter(|n| *n > 0 && *n <= 1 << 40).ok_or(WRONG)
+}
+
+/// A time in seconds, from 1 to a day.
+pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.strip_suffix('s').unwrap_or(text).parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time is written in seconds, from 1 to 86400"),
+    }
+}
+
+/// Where to listen: `IP:PORT`.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address to listen on is written IP:PORT, as in 127.0.0.1:4433 or [::1]:4433")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let of = |text: &str| text.parse::<ByteSize>().map(|s| s.0);
+        assert_eq!(of("1G"), Ok(1 << 30));
+        assert_eq!(of("512MiB"), Ok(512 << 20));
+        assert_eq!(of("256 m"), Ok(256 << 20));
+        assert_eq!(of("1048576"), Ok(1 << 20));
+        for wrong in ["", "G", "-1", "1.5G", "1X", "99999999999999999999", "18446744073709551615T"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        let of = |text: &str| text.parse::<Share>().map(|s| s.millionths);
+        assert_eq!(of("0.1%"), Ok(1_000));
+        assert_eq!(of("100%"), Ok(1_000_000));
+        assert_eq!(of("0"), Ok(0));
+        assert_eq!(of("0.0001%"), Ok(1));
+        assert_eq!(of("12.5 %"), Ok(125_000));
+        for wrong in ["", "%", "0.1", "101%", "-1%", "0.00001%", ".5%", "1e1%", "100.0001%"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+        for text in ["0.1%", "12.5%", "100%", "0%"] {
+            assert_eq!(text.parse::<Share>().map(|s| s.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_share_is_exceeded_only_by_more() {
+        let share: Share = "0.1%".parse().unwrap();
+        assert!(!share.is_exceeded_by(1, 1_000));
+        assert!(share.is_exceeded_by(1, 999));
+        assert!(!share.is_exceeded_by(0, 0));
+        assert!("0".parse::<Share>().unwrap().is_exceeded_by(1, u64::MAX));
+    }
+
+    #[test]
+    fn counts_and_times() {
+        assert_eq!(count("700k"), Ok(700_000));
+        assert_eq!(count("7M"), Ok(7_000_000));
+        assert_eq!(count("10_000"), Ok(10_000));
+        for wrong in ["", "k", "0", "-1", "1.5M", "99999999999M", "é"] {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds("30s"), Ok(Duration::from_secs(30)));
+        for wrong in ["0", "", "1.5", "86401"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}
