@@ -229,7 +229,7 @@ impl ColumnPlan {
             .map(|(name, field)| format!("{}={name}", field.name()))
             .collect::<Vec<_>>();
         if known.is_empty() && suggestions.is_empty() && options.map.is_empty() {
-            return Err(Failure::input("no_header", format!("the first line of {label} names none of the columns that are read; there is no {list}")).with_hint(format!(
+            return Err(Failure::input("no_header", format!("the first line of {label} does not name the columns: there is no {list}")).with_hint(format!(
                 "if the first line is a row and not a header, add --no-header --columns NAME,…; if the columns have other names, add --map FIELD=HEADER{}",
                 if header.len() == 1 { "; if another character divides them, add --delimiter" } else { "" }
             )));
