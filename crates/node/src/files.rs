@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
+use zeroize::Zeroizing;
 
 /// The mode of every file that this crate writes.
 pub(crate) const FILE_MODE: u32 = 0o600;
@@ -53,6 +54,17 @@ impl Drop for Pending {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// Reads a secret file into memory that wipes itself; `None` where other users may open it (a mode wider than 0600).
+pub(crate) fn read_secret(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        return Ok(None);
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Writes a file (0600) whole or not at all.

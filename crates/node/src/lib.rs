@@ -3,10 +3,21 @@
 //! No decision of the protocol is taken here; those are in `oblink-session`. This crate reads and writes what operators see.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod blame;
+pub mod cli;
 pub mod date;
+pub mod demo;
+mod diagnosis;
 pub mod failure;
 mod files;
+mod frames;
+pub mod holder;
 pub mod home;
+pub mod people;
+pub mod pipeline;
+pub mod report;
 pub mod results;
 pub mod rows;
+mod tokens;
 pub mod usage;
+pub mod verifier;

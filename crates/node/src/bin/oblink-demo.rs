@@ -1,2 +1,5 @@
 //! The `oblink-demo` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    oblink_node::cli::demo_main()
+}

@@ -1,2 +1,5 @@
 //! The `oblink-holder` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    oblink_node::cli::holder_main()
+}

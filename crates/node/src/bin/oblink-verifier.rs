@@ -1,2 +1,5 @@
 //! The `oblink-verifier` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    oblink_node::cli::verifier_main()
+}

@@ -70,6 +70,13 @@ impl VerifiedSet {
     }
 }
 
+/// Every `VerifiedSet` has come out of the whole check (SPEC SET-7).
+impl oblink_session::verifier::CheckedSet for VerifiedSet {
+    fn offer(&self) -> &SetOffer {
+        &self.offer
+    }
+}
+
 /// Matches sorted tags with one block; what of them lies beyond it is handed back.
 fn join_block<'a>(block: &[Tag], mut asked: &'a [(Tag, u64)], matched: &mut Vec<u64>) -> &'a [(Tag, u64)] {
     for held in block {

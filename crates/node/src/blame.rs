@@ -1,0 +1,131 @@
+//! From the lower crates' errors to the contract's exit codes: who is to blame, and what the operator does next.
+
+use oblink_quic as quic;
+use oblink_session::error::{Error as SessionError, Incompatibility, Refusal, RefusalCode, RefusalKind};
+use oblink_session::ledger::LedgerError;
+use oblink_store::Error as StoreError;
+
+use crate::failure::{Exit, Failure};
+
+impl From<quic::Error> for Failure {
+    fn from(error: quic::Error) -> Self {
+        // Code 0 is how a listener that shuts down says goodbye: the next try may find it up again.
+        let exit = match (&error, error.blame()) {
+            (quic::Error::Closed { code: 0, .. }, _) => Exit::Unreachable,
+            (_, quic::Blame::Here) => Exit::BadInput,
+            (_, quic::Blame::Refused) => Exit::Refused,
+            (_, quic::Blame::Line) => Exit::Unreachable,
+            (_, quic::Blame::Peer) => Exit::PeerAtFault,
+            (_, quic::Blame::Bug) => Exit::Bug,
+        };
+        let code = match &error {
+            quic::Error::NotThePinnedPeer { .. } => "not_the_pinned_peer",
+            quic::Error::NotTrusted { .. } => "not_trusted",
+            quic::Error::AddressInUse { .. } => "address_in_use",
+            quic::Error::NothingListens { .. } => "nothing_listens",
+            quic::Error::NoAnswer { .. } => "no_answer",
+            _ => "transport",
+        };
+        let hint = match exit {
+            Exit::Unreachable => Some(error.hint().unwrap_or_else(|| "try again: the same command asks anew".to_owned())),
+            _ => error.hint(),
+        };
+        let failure = Self::new(exit, code, error.to_string());
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// A refusal that the other side sent.
+fn refused(refusal: &Refusal) -> Failure {
+    let exit = match refusal.code.kind() {
+        RefusalKind::Configuration => Exit::BadInput,
+        RefusalKind::Final => Exit::Refused,
+        RefusalKind::Passing => Exit::Unreachable,
+    };
+    let hint = match refusal.code {
+        RefusalCode::VersionUnsupported | RefusalCode::SuiteUnsupported => {
+            "both sides must run versions of oblink that fit: compare `--version`"
+        }
+        RefusalCode::RulesetMismatch => RULESET_HINT,
+        RefusalCode::NotSealed => {
+            "the holder must seal its records for this verifier: ask its operator to run seal after trusting this fingerprint"
+        }
+        RefusalCode::PairsOverCap => "ask for fewer pairs in one list, or ask the holder's operator about its cap",
+        RefusalCode::TokensOverCap => "split the list, or ask the holder to seal for larger sessions",
+        RefusalCode::ClockSkew => CLOCK_HINT,
+        RefusalCode::BudgetExhausted | RefusalCode::EpochEnded => "the holder must seal again, which begins a new epoch",
+        RefusalCode::Busy | RefusalCode::ShuttingDown => "try again later",
+        RefusalCode::Internal => "the holder's operator finds the reason in the holder's own output; then try again",
+        _ => "talk to the holder's operator: its ledger has the reason",
+    };
+    Failure::new(exit, refusal.code.name(), format!("the holder refused: {refusal}")).with_hint(hint)
+}
+
+const RULESET_HINT: &str =
+    "both sides must use one ruleset: compare versions of oblink and --ruleset; after a change the holder seals again";
+const CLOCK_HINT: &str = "set both machines' clocks (NTP); at most 5 minutes of difference are allowed";
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::PeerMisbehaved(what) => Self::peer("peer_misbehaved", format!("the other side broke the protocol: {what}"))
+                .with_hint("nothing of this session was used; keep this message and tell the other side's operator"),
+            SessionError::Incompatible(what) => {
+                let (code, hint) = match what {
+                    Incompatibility::Ruleset { .. } => ("ruleset_mismatch", RULESET_HINT),
+                    Incompatibility::Clock { .. } => ("clock_skew", CLOCK_HINT),
+                    Incompatibility::TokensOverCap { .. } => {
+                        ("tokens_over_cap", "split the list, or ask the holder to seal for larger sessions")
+                    }
+                };
+                Self::input(code, what.to_string()).with_hint(hint)
+            }
+            SessionError::Refused(refusal) => refused(&refusal),
+            SessionError::Refuse(refusal) => Self::refused(refusal.code.name(), refusal.to_string()),
+            SessionError::Ledger(error) => error.into(),
+            SessionError::SavedState(what) => Self::input("saved_state", format!("the saved state cannot be used: {what}")),
+            SessionError::Internal(what) => Self::bug(what),
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Busy(_) => {
+                Self::unreachable("ledger_busy", error.to_string()).with_hint("another program holds the ledger; try again")
+            }
+            LedgerError::Storage(_) => {
+                Self::input("ledger", error.to_string()).with_hint("check the disk and the ledger's file in the holder's home")
+            }
+            _ => Self::refused("ledger_refused", error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let what = error.to_string();
+        match error {
+            StoreError::Corrupt { .. } => {
+                Self::input("damaged_file", what).with_hint("a holder seals again; a verifier removes the file and runs check again")
+            }
+            StoreError::PeerSet(_) => {
+                Self::peer("bad_sealed_set", what).with_hint("nothing was looked up in it; tell the holder's operator")
+            }
+            StoreError::NoSpace { .. } => Self::input("no_space", what).with_hint("free some space on that disk and run the command again"),
+            StoreError::Disk { .. } => Self::input("disk", what).with_hint("check that the path exists and that this user may write it"),
+            StoreError::InUse { .. } => Self::input("in_use", what).with_hint("wait for the other process, or stop it"),
+            StoreError::NoTags => Self::input("nothing_to_seal", "no record can be sealed: none has a name, a full address and a ZIP code")
+                .with_hint("see the counts by reason above, and the --map of the columns"),
+            StoreError::LedgerVersion { .. } | StoreError::LedgerDamaged { .. } => {
+                Self::input("ledger", what).with_hint("use the version of oblink that wrote it, or restore it from a backup")
+            }
+            StoreError::Ledger(error) => error.into(),
+            StoreError::Parameters(_) => Self::bug(what),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! `oblink-holder seal`: records → tokens → tags → one sealed set for each verifier (SPEC §4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use oblink_linkage::Ruleset;
+use oblink_quic::Fingerprint;
+use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
+use oblink_session::limits::SESSION_TOKENS_MAX_DEFAULT;
+use oblink_session::request::to_hex;
+use oblink_session::tag::TagPrefix;
+use oblink_store::disk::RealDisk;
+use oblink_store::ledger::{EpochEntry, SqliteLedger};
+use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters, set_path};
+use serde_json::json;
+
+use super::{epochs, system_bytes};
+use crate::cli::SealArgs;
+use crate::date::{Date, unix_ms};
+use crate::failure::{Failure, io_cause};
+use crate::files::write_atomically;
+use crate::home::{Home, Role};
+use crate::pipeline::{cores, for_each_ordered};
+use crate::report::Reporter;
+use crate::rows::{InputSummary, RowReader};
+use crate::tokens::{ruleset_by_name, tokenize};
+use crate::usage::Usage;
+
+/// Memory that is not the builder's: rows and tokens under way on all cores, and the program.
+const PIPELINE_BYTES_PER_CORE: u64 = 16 << 20;
+
+/// One epoch in the making.
+struct Making {
+    peer: Option<(String, Fingerprint)>,
+    seed: EpochSeed,
+    keys: EpochKeys,
+    builder: SetBuilder,
+}
+
+/// What was read.
+#[derive(Default)]
+struct Tally {
+    rejected: BTreeMap<&'static str, u64>,
+    rejects: Option<csv::Writer<Vec<u8>>>,
+}
+
+impl Tally {
+    fn total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+}
+
+/// Seals the records: one epoch and one set for each verifier, each taking the place of the one before. A failure leaves the old ones.
+///
+/// # Errors
+/// Exit 3: an input that cannot be read, too many rejects, nothing to seal, a disk that fails.
+pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let began = Instant::now();
+    let home = &Home::open(&args.home.home, Role::Holder)?;
+    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
+    let mut makings = begin(home, args)?;
+    let mut tally = Tally::default();
+    if args.rejects.is_some() {
+        tally.rejects = Some(csv::Writer::from_writer(Vec::new()));
+        write_reject(&mut tally, &["row", "id", "reason"])?;
+    }
+    let summary = evaluate_all(reader, ruleset, &mut makings, &mut tally, reporter)?;
+    finish_rejects(args, &summary, tally.rejects.take())?;
+    report_rejects(&tally, &summary, reporter);
+    check_rejects(args, &tally, &summary)?;
+    let mut sealed = Vec::new();
+    for making in makings {
+        sealed.push(finish(home, args, ruleset, making, &summary, &tally)?);
+    }
+    let (seal_s, cpu_s) = (began.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s);
+    for (peer, set) in &sealed {
+        let descriptor = &set.offer().descriptor;
+        let whom = peer.as_ref().map_or_else(|| "the first trusted verifier that asks".to_owned(), |(label, _)| label.clone());
+        reporter.answer(&format!(
+            "sealed {} tags of {} records for {whom}: {} bytes, set {}",
+            descriptor.tags,
+            summary.rows,
+            set.offer().set_bytes,
+            &to_hex(&set.offer().set_id)[..16]
+        ));
+        reporter.json(&json!({
+            "sealed": to_hex(&set.offer().set_id),
+            "epoch": to_hex(&descriptor.epoch_id),
+            "peer": peer.as_ref().map(|(label, _)| label),
+            "ruleset": ruleset.name(),
+            "records": summary.rows,
+            "rejected": tally.total(),
+            "rejected_by_reason": tally.rejected,
+            "tags": descriptor.tags,
+            "tau": descriptor.tau.bits(),
+            "as_of": args.as_of.map(|date| date.to_string()),
+            "set_bytes": set.offer().set_bytes,
+            "input_sha256": to_hex(&summary.sha256),
+            "seal_s": seal_s,
+            "cpu_s": cpu_s,
+            "peak_rss_mb": Usage::of_this_process().peak_rss_mb,
+        }));
+    }
+    Ok(())
+}
+
+/// A new seed, key and builder for each verifier; without one, for whoever comes first (SPEC EPO-2).
+fn begin(home: &Home, args: &SealArgs) -> Result<Vec<Making>, Failure> {
+    let peers = home.peers()?;
+    let mut whom: Vec<Option<(String, Fingerprint)>> = Vec::new();
+    if args.peer.is_empty() {
+        whom.extend(peers.iter().map(|(label, fingerprint)| Some((label.to_owned(), fingerprint))));
+    }
+    for label in &args.peer {
+        let (label, fingerprint) = peers.select(Some(label))?;
+        whom.push(Some((label.to_owned(), fingerprint)));
+    }
+    if whom.is_empty() {
+        whom.push(None);
+    }
+    let beside = PIPELINE_BYTES_PER_CORE * cores() as u64;
+    let memory_bytes = args.memory.0.saturating_sub(beside) / whom.len() as u64;
+    whom.into_iter()
+        .map(|peer| {
+            let epoch_id: [u8; 16] = *system_bytes()?;
+            let seed = EpochSeed::from_bytes(system_bytes()?);
+            let keys = EpochKeys::derive(&seed, epoch_id)?;
+            // One seal at a time for each verifier; what a killed one left in its directory goes.
+            let work = home.epochs().join(format!("work-{}", peer.as_ref().map_or("any", |(label, _)| label)));
+            let builder = SetBuilder::new(Arc::new(RealDisk), &work, BuilderOptions { memory_bytes })?;
+            Ok(Making { peer, seed, keys, builder })
+        })
+        .collect()
+}
+
+/// Rows to tags, on all cores.
+fn evaluate_all(
+    mut reader: RowReader,
+    ruleset: &'static Ruleset,
+    makings: &mut [Making],
+    tally: &mut Tally,
+    reporter: &Reporter,
+) -> Result<InputSummary, Failure> {
+    let bar = reporter.bytes_bar("sealing", reader.bytes_total(), reader.bytes_read());
+    // Cores read the keys while this thread fills the builders.
+    let (keys_of, mut builders): (Vec<&EpochKeys>, Vec<&mut SetBuilder>) =
+        makings.iter_mut().map(|making| (&making.keys, &mut making.builder)).unzip();
+    for_each_ordered(
+        || reader.next_chunk(),
+        |chunk| {
+            let tokens = tokenize(ruleset, &chunk);
+            let slices: Vec<&[u8]> = tokens.tokens.iter().collect();
+            let mut prefixes = Vec::with_capacity(keys_of.len());
+            for keys in &keys_of {
+                let mut of_epoch = vec![TagPrefix(0); slices.len()];
+                keys.tag_prefixes(&slices, &mut of_epoch)?;
+                prefixes.push(of_epoch);
+            }
+            drop(slices);
+            Ok((chunk, tokens, prefixes))
+        },
+        |(chunk, tokens, prefixes)| {
+            for (builder, prefixes) in builders.iter_mut().zip(&prefixes) {
+                builder.push(prefixes)?;
+            }
+            for (view, outcome) in chunk.iter().zip(&tokens.rows) {
+                if let Err(reason) = outcome {
+                    *tally.rejected.entry(reason).or_default() += 1;
+                    write_reject(tally, &[&view.number.to_string(), view.id, reason])?;
+                }
+            }
+            bar.update();
+            Ok(())
+        },
+    )?;
+    bar.finish();
+    Ok(reader.summary())
+}
+
+fn write_reject(tally: &mut Tally, fields: &[&str]) -> Result<(), Failure> {
+    match &mut tally.rejects {
+        Some(writer) => writer.write_record(fields).map_err(|_| Failure::bug("a line of rejects could not be written to memory")),
+        None => Ok(()),
+    }
+}
+
+fn finish_rejects(args: &SealArgs, summary: &InputSummary, rejects: Option<csv::Writer<Vec<u8>>>) -> Result<(), Failure> {
+    if let (Some(path), Some(writer)) = (&args.rejects, rejects) {
+        let bytes = writer.into_inner().map_err(|_| Failure::bug("rejects could not be written to memory"))?;
+        write_atomically(path, &bytes).map_err(|error| {
+            Failure::input("rejects_write", format!("cannot write {}: {}", path.display(), io_cause(&error)))
+                .with_hint(format!("nothing was sealed of the {} rows read; choose a path that can be written", summary.rows))
+        })?;
+    }
+    Ok(())
+}
+
+fn report_rejects(tally: &Tally, summary: &InputSummary, reporter: &Reporter) {
+    if tally.total() > 0 {
+        let reasons: Vec<String> = tally.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        reporter.note(&format!("{} of {} records cannot be sealed: {}", tally.total(), summary.rows, reasons.join(", ")));
+    }
+}
+
+fn check_rejects(args: &SealArgs, tally: &Tally, summary: &InputSummary) -> Result<(), Failure> {
+    if args.rejects_max.is_some_and(|share| share.is_exceeded_by(tally.total(), summary.rows)) {
+        let what = format!("{} of {} records cannot be sealed, more than --rejects-max allows", tally.total(), summary.rows);
+        return Err(Failure::input("too_many_rejects", what)
+            .with_hint("nothing was sealed; see the rows and reasons with --rejects FILE, and check --map"));
+    }
+    if summary.rows == tally.total() {
+        return Err(oblink_store::Error::NoTags.into());
+    }
+    Ok(())
+}
+
+/// Writes the set and the key, then makes them the verifier's current epoch, then destroys the one before: a crash in between leaves either
+/// the old epoch or the new one, whole.
+fn finish(
+    home: &Home,
+    args: &SealArgs,
+    ruleset: &Ruleset,
+    making: Making,
+    summary: &InputSummary,
+    tally: &Tally,
+) -> Result<(Option<(String, Fingerprint)>, SealedSet), Failure> {
+    let Making { peer, seed, keys, builder } = making;
+    let parameters = SetParameters {
+        suite: SUITE_RISTRETTO255,
+        tokens_per_pair: ruleset.tokens_per_pair(),
+        as_of: args.as_of.map_or(0, Date::yyyymmdd),
+        session_tokens_max: SESSION_TOKENS_MAX_DEFAULT * u64::from(ruleset.tokens_per_pair()),
+        epoch_id: *keys.epoch_id(),
+        ruleset_digest: ruleset.digest(),
+        public_key: keys.public_key(),
+    };
+    let unnamed = home.sets().join(format!("{}.new", to_hex(keys.epoch_id())));
+    let set = builder.finish(&parameters, &unnamed)?;
+    let path = set_path(&home.sets(), &set.offer().set_id);
+    let cannot = |error: std::io::Error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error)));
+    std::fs::rename(&unnamed, &path).map_err(cannot)?;
+    crate::files::sync_directory(&home.sets()).map_err(cannot)?;
+    epochs::write_seed(home, keys.epoch_id(), &seed)?;
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
+    let before: Vec<_> = ledger.epochs()?.into_iter().filter(|row| row.ended.is_none()).collect();
+    let ended = ledger.begin_epoch(&EpochEntry {
+        verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
+        offer: set.offer().clone(),
+        records: summary.rows,
+        rejected: tally.total(),
+        input_digest: Some(summary.sha256),
+        clock_unix_ms: unix_ms(SystemTime::now()),
+    })?;
+    for row in before.iter().filter(|row| ended.contains(&row.offer.descriptor.epoch_id)) {
+        for left in epochs::destroy(home, row) {
+            tracing::warn!(path = %left.display(), "a file of the epoch that ended could not be removed: remove it by hand");
+        }
+    }
+    Ok((peer, set))
+}

@@ -1,0 +1,373 @@
+//! One connection of a verifier: control, batches and the set, side by side (SPEC TRN-3). What may happen is the session's to say; here it is
+//! only done.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use oblink_quic::{Connection, Error as QuicError, Fingerprint, FrameReceiver, FrameSender};
+use oblink_session::clock;
+use oblink_session::error::{Error, Refusal, RefusalCode};
+use oblink_session::holder::{HolderHandshake, HolderSession};
+use oblink_session::limits::SET_CHUNK_BYTES_MAX;
+use oblink_session::request::to_hex;
+use oblink_session::wire::{Frame, FrameType, SetChunk};
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use rayon::prelude::*;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::epochs::OpenEpoch;
+use super::serve::{Shared, now, say_goodbye};
+use crate::failure::Failure;
+use crate::frames::{Traffic, receive, receive_end, send, slices};
+use crate::usage::Usage;
+
+/// How long a verifier may take to say Hello.
+const HELLO_WAIT: Duration = Duration::from_secs(30);
+/// How long a refusal gets to arrive.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// A session under way.
+struct Running {
+    shared: Arc<Shared>,
+    epoch: Arc<OpenEpoch>,
+    session: Mutex<HolderSession>,
+    traffic: Arc<Traffic>,
+}
+
+impl Running {
+    fn session(&self) -> MutexGuard<'_, HolderSession> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a connection ended before its session was complete.
+enum End {
+    /// This side refused, or found the other at fault: the refusal has been sent.
+    Refused(Refusal),
+    /// The line broke, or the verifier left.
+    Line(QuicError),
+    /// Something failed here.
+    Here(Failure),
+    /// The program stops.
+    Stopping,
+}
+
+impl From<QuicError> for End {
+    fn from(error: QuicError) -> Self {
+        Self::Line(error)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        match error.to_refusal() {
+            Some(refusal) => {
+                if matches!(refusal.code, RefusalCode::Internal) {
+                    tracing::error!(%error, "a session failed at this side");
+                }
+                Self::Refused(refusal)
+            }
+            None => Self::Here(error.into()),
+        }
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Here(failure)
+    }
+}
+
+/// Serves one connection to its end, reports and accounts for it.
+pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stopping: watch::Receiver<bool>) {
+    let verifier = connection.peer();
+    let began = (Instant::now(), Usage::of_this_process().cpu_s);
+    let mut running = None;
+    let ended = tokio::select! {
+        ended = converse(&shared, &connection, &mut running) => ended,
+        _ = stopping.wait_for(|stop| *stop) => Err(End::Stopping),
+    };
+    let outcome = settle(&shared, &connection, verifier, ended, running.as_deref()).await;
+    report(&shared, verifier, outcome, running.as_deref(), began);
+}
+
+/// Control stream first (Hello or Ping); then everything at once.
+async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut Option<Arc<Running>>) -> Result<(), End> {
+    let traffic = Arc::new(Traffic::default());
+    let (mut to, mut from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
+        Ok(stream) => stream?,
+        Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
+    };
+    let first = match tokio::time::timeout(HELLO_WAIT, receive(&mut from, &[FrameType::Hello, FrameType::Ping], &traffic)).await {
+        Ok(frame) => frame?,
+        Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
+    };
+    if first.kind == FrameType::Ping {
+        send(&mut to, &clock::answer_ping(&first, now())?, &traffic).await?;
+        to.finish_and_wait().await?;
+        return Ok(());
+    }
+    match admit(shared, connection.peer(), first, Arc::clone(&traffic)).await {
+        Ok((session, welcome)) => {
+            *running = Some(Arc::clone(&session));
+            send(&mut to, &welcome, &traffic).await?;
+            session_phase(connection, &session, &mut to, &mut from).await.inspect_err(|_| ())?;
+            to.finish_and_wait().await?;
+            Ok(())
+        }
+        Err(end) => {
+            send_refusal(&mut to, &end, &traffic).await;
+            Err(end)
+        }
+    }
+}
+
+fn refuse(code: RefusalCode, detail: &str) -> End {
+    End::Refused(Refusal::new(code, detail))
+}
+
+/// Tells the verifier on this stream why, and waits a little for it to arrive.
+async fn send_refusal(to: &mut FrameSender, end: &End, traffic: &Traffic) {
+    let refusal = match end {
+        End::Refused(refusal) => refusal.clone(),
+        End::Here(_) => Refusal::new(RefusalCode::Internal, "a fault at the holder"),
+        End::Stopping => Refusal::new(RefusalCode::ShuttingDown, "the holder is shutting down"),
+        End::Line(_) => return,
+    };
+    if send(to, &refusal.to_frame(), traffic).await.is_ok() {
+        // Long enough for the frame to go out on any line; then the connection is closed, which would overtake it.
+        tokio::time::sleep(Duration::from_millis(300).min(REFUSAL_WAIT)).await;
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, End> + Send + 'static) -> Result<T, End> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(End::Here(Failure::bug("a task of this session broke off"))))
+}
+
+/// Hello → Welcome: the set that is sealed for this verifier, and the ledger's reservation.
+async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffic: Arc<Traffic>) -> Result<(Arc<Running>, Frame), End> {
+    let shared = Arc::clone(shared);
+    blocking(move || {
+        let row = shared.ledger().current_epoch(verifier.as_bytes()).map_err(Failure::from)?;
+        let epoch = row.map(|row| shared.epochs.open(&shared.home, &row)).transpose()?;
+        let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
+        let handshake = HolderHandshake::new(Arc::clone(&shared.context), *verifier.as_bytes());
+        let pending = handshake.receive_hello(&hello, offer, now(), &mut UnwrapErr(SysRng))?;
+        let (session, welcome) = pending.commit(&mut *shared.ledger())?;
+        let Some(epoch) = epoch else { return Err(refuse(RefusalCode::NotSealed, "")) };
+        Ok((Arc::new(Running { shared, epoch, session: Mutex::new(session), traffic }), welcome))
+    })
+    .await
+}
+
+/// From Welcome to Closed.
+async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut FrameSender, from: &mut FrameReceiver) -> Result<(), End> {
+    let mut streams: JoinSet<Result<(), End>> = JoinSet::new();
+    loop {
+        tokio::select! {
+            frame = receive(from, &[FrameType::Complete, FrameType::Acknowledge], &session.traffic) => {
+                let frame = frame?;
+                let last = frame.kind == FrameType::Acknowledge;
+                match control(session, frame).await {
+                    Ok(answer) => send(to, &answer, &session.traffic).await?,
+                    Err(end) => {
+                        send_refusal(to, &end, &session.traffic).await;
+                        return Err(end);
+                    }
+                }
+                if last {
+                    return Ok(());
+                }
+            }
+            stream = connection.accept_stream() => {
+                let (to, from) = stream?;
+                streams.spawn(side_stream(Arc::clone(session), to, from));
+            }
+            Some(ended) = streams.join_next(), if !streams.is_empty() => {
+                ended.unwrap_or_else(|_| Err(End::Here(Failure::bug("a task of this session broke off"))))?;
+            }
+        }
+    }
+}
+
+async fn control(session: &Arc<Running>, frame: Frame) -> Result<Frame, End> {
+    let session = Arc::clone(session);
+    blocking(move || {
+        if frame.kind == FrameType::Complete {
+            let pending = session.session().receive_complete(&frame, now())?;
+            let completed = pending.commit(&mut *session.shared.ledger())?;
+            return Ok(session.session().completed(completed)?);
+        }
+        let pending = session.session().receive_acknowledge(&frame)?;
+        let (receipt, closed) = pending.commit(&mut *session.shared.ledger())?;
+        let path = session.shared.home.receipts().join(format!("{}.json", to_hex(session.session().session_id())));
+        crate::files::write_atomically(&path, receipt.to_json().as_bytes()).map_err(|error| {
+            Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), crate::failure::io_cause(&error)))
+        })?;
+        Ok(closed)
+    })
+    .await
+}
+
+/// A stream beside control: one batch, or the set.
+async fn side_stream(session: Arc<Running>, mut to: FrameSender, mut from: FrameReceiver) -> Result<(), End> {
+    let answered = async {
+        let frame = receive(&mut from, &[FrameType::Batch, FrameType::SetRequest], &session.traffic).await?;
+        receive_end(from).await?;
+        if frame.kind == FrameType::SetRequest {
+            return deliver(&session, &frame, &mut to).await;
+        }
+        let working = Arc::clone(&session);
+        let answer = blocking(move || answer_batch(&working, &frame)).await?;
+        send(&mut to, &answer, &session.traffic).await?;
+        Ok(())
+    }
+    .await;
+    if let Err(end) = answered {
+        send_refusal(&mut to, &end, &session.traffic).await;
+        return Err(end);
+    }
+    to.finish()?;
+    Ok(())
+}
+
+/// Charge, durably; then evaluate on all cores; then answer.
+fn answer_batch(running: &Running, frame: &Frame) -> Result<Frame, End> {
+    let pending = running.session().receive_batch(frame, now())?;
+    let charged = pending.commit(&mut *running.shared.ledger())?;
+    let keys = &running.epoch.keys;
+    let evaluated =
+        slices(charged.len()).into_par_iter().map(|range| charged.evaluate_slice(keys, range)).collect::<Result<Vec<_>, Error>>()?;
+    let proved = charged.prove(keys, evaluated, &mut UnwrapErr(SysRng))?;
+    Ok(running.session().answer(proved)?)
+}
+
+/// Streams the sealed set from the offset asked for, and books the delivery.
+async fn deliver(running: &Arc<Running>, frame: &Frame, to: &mut FrameSender) -> Result<(), End> {
+    let mut offset = running.session().receive_set_request(frame)?;
+    let (set_id, set_bytes) = {
+        let offer = running.epoch.set.offer();
+        (offer.set_id, offer.set_bytes)
+    };
+    // Booked before it leaves, whole: what a broken line makes of it, nobody can prove.
+    let booked = Arc::clone(running);
+    let bytes = set_bytes - offset;
+    blocking(move || {
+        let session_id = *booked.session().session_id();
+        booked.shared.ledger().record_delivery(&session_id, &set_id, bytes, now()).map_err(Failure::from)?;
+        Ok(())
+    })
+    .await?;
+    while offset < set_bytes {
+        let reading = Arc::clone(running);
+        let chunk = blocking(move || {
+            let mut bytes = vec![0; SET_CHUNK_BYTES_MAX];
+            let read = reading.epoch.set.read_at(offset, &mut bytes).map_err(Failure::from)?;
+            bytes.truncate(read);
+            Ok(SetChunk { offset, bytes })
+        })
+        .await?;
+        offset += chunk.bytes.len() as u64;
+        send(to, &chunk.to_frame(), &running.traffic).await?;
+    }
+    Ok(())
+}
+
+/// What a connection came to.
+enum Outcome {
+    Pinged,
+    Completed,
+    Refused(Refusal),
+    Interrupted(String),
+    Failed(Failure),
+}
+
+/// Accounts for the end: refusals into the ledger, an unfinished session suspended, the connection closed.
+async fn settle(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    verifier: Fingerprint,
+    ended: Result<(), End>,
+    running: Option<&Running>,
+) -> Outcome {
+    let complete = ended.is_ok();
+    if let (Some(running), false) = (running, complete) {
+        let suspended = running.session().suspend(&mut *shared.ledger(), now());
+        if let Err(error) = suspended {
+            tracing::error!(%error, "an unfinished session could not be suspended");
+        }
+    }
+    match ended {
+        Ok(()) => {
+            // The verifier closes; its Closed or Pong has arrived.
+            let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
+            if running.is_some() { Outcome::Completed } else { Outcome::Pinged }
+        }
+        Err(End::Refused(refusal)) => {
+            let recorded = shared.ledger().record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, now());
+            if let Err(error) = recorded {
+                tracing::error!(%error, "a refusal could not be written to the ledger");
+            }
+            connection.close(1, "refused");
+            Outcome::Refused(refusal)
+        }
+        Err(End::Line(error)) => {
+            connection.close(2, "the session broke off");
+            Outcome::Interrupted(error.to_string())
+        }
+        Err(End::Here(failure)) => {
+            connection.close(3, "a fault at the holder");
+            Outcome::Failed(failure)
+        }
+        Err(End::Stopping) => {
+            say_goodbye(connection);
+            Outcome::Interrupted("the holder stopped".to_owned())
+        }
+    }
+}
+
+fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Option<&Running>, began: (Instant, f64)) {
+    let label = shared.label(&verifier).unwrap_or_else(|| verifier.to_string());
+    let (word, why) = match &outcome {
+        Outcome::Pinged => ("pinged", None),
+        Outcome::Completed => ("completed", None),
+        Outcome::Refused(refusal) => ("refused", Some(refusal.to_string())),
+        Outcome::Interrupted(why) => ("interrupted", Some(why.clone())),
+        Outcome::Failed(failure) => ("failed", Some(failure.what().to_owned())),
+    };
+    let session = running.map(|running| {
+        let session = running.session();
+        let request = session.request();
+        (to_hex(session.session_id()), request.pairs(), request.tokens(), session.answered(), running.traffic.totals())
+    });
+    let asked = session.as_ref().map_or_else(String::new, |(_, pairs, ..)| format!(", {pairs} pairs"));
+    let line = match &why {
+        Some(why) => format!("{label}: {word}{asked}: {why}"),
+        None => format!("{label}: {word}{asked}"),
+    };
+    match &outcome {
+        Outcome::Pinged | Outcome::Completed => shared.reporter.note(&line),
+        _ => shared.reporter.warn(&line),
+    }
+    let (wall, cpu) = (began.0.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s - began.1);
+    shared.reporter.json(&json!({
+        "outcome": word,
+        "verifier": label,
+        "session": session.as_ref().map(|session| &session.0),
+        "code": match &outcome { Outcome::Refused(refusal) => Some(refusal.code.name()), _ => None },
+        "why": why,
+        "authority": "unsigned",
+        "pairs": session.as_ref().map(|session| session.1),
+        "tokens": session.as_ref().map(|session| session.2),
+        "batches": session.as_ref().map(|session| session.3),
+        "bytes_in": session.as_ref().map(|session| session.4.received),
+        "bytes_out": session.as_ref().map(|session| session.4.sent),
+        "set_bytes": session.as_ref().map(|session| session.4.set),
+        "session_s": wall,
+        "cpu_s": cpu,
+        "peak_rss_mb": Usage::of_this_process().peak_rss_mb,
+    }));
+}

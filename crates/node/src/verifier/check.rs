@@ -1,0 +1,223 @@
+//! `oblink-verifier check`: a list in, one bit a pair out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oblink_linkage::Ruleset;
+use oblink_quic::{Fingerprint, Options, dial};
+use oblink_session::blind::{BlindSeed, Blinder};
+use oblink_session::limits::BATCH_TOKENS_DEFAULT;
+use oblink_session::request::{Request, to_hex};
+use oblink_session::verifier::{VerifierContext, VerifierHandshake};
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use serde_json::json;
+
+use super::input::List;
+use super::line::{self, Answer};
+use crate::cli::CheckArgs;
+use crate::date::Date;
+use crate::failure::{Failure, io_cause};
+use crate::files::write_atomically;
+use crate::frames::Traffic;
+use crate::holder::system_bytes;
+use crate::home::{Home, Role};
+use crate::report::Reporter;
+use crate::results::{Counts, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsMeta};
+use crate::rows::RowReader;
+use crate::tokens::ruleset_by_name;
+use crate::usage::Usage;
+
+/// How long the transport gets to tell the holder that this side is done.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Asks the holder about every pair of the list and writes the results: a row for every input row, in order.
+///
+/// # Errors
+/// The contract's exit codes: 3 input, 4 refused, 5 unreachable, 6 the holder misbehaved or is not the pinned one. Then there are no results.
+pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let began = Instant::now();
+    let home = &Home::open(&args.home.home, Role::Verifier)?;
+    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let peers = home.peers()?;
+    let (label, pin) = peers.select(args.peer.as_deref())?;
+    let plan = OutputPlan::prepare(&args.output, &args.csv.source())?;
+    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
+
+    let request_id: [u8; 16] = *system_bytes()?;
+    let seed = BlindSeed::from_bytes(system_bytes()?);
+    let blinder = Blinder::new(&seed, request_id);
+    let list = List::read(reader, ruleset, &blinder, reporter)?;
+    say_what_is_asked(&list, reporter);
+    if list.pairs == 0 {
+        reporter.warn("no row can be submitted: the holder was not asked");
+        return write_results(&plan, &list, ruleset, None, reporter, began, &Traffic::default());
+    }
+
+    let request = Request::new(request_id, list.pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
+        .map_err(|error| Failure::input("request", error.to_string()))?;
+    let context = Arc::new(VerifierContext { fingerprint: *home.fingerprint().as_bytes(), statement_key: home.statement_key() });
+    let handshake = VerifierHandshake::new(context, *pin.as_bytes(), request, &mut UnwrapErr(SysRng));
+    let traffic = Arc::new(Traffic::default());
+    let list = Arc::new(list);
+    let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter)
+        .map_err(|failure| failure.with_context(&format!("{label} ({})", args.holder)))?;
+    keep_receipt(home, &answer)?;
+    write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
+}
+
+fn say_what_is_asked(list: &List, reporter: &Reporter) {
+    let left_out = list.summary.rows - list.pairs;
+    reporter.note(&format!("{} rows: {} to submit, {left_out} not", list.summary.rows, list.pairs));
+    if list.duplicate_ids > 0 {
+        reporter.warn(&format!("{} rows repeat an id of an earlier row: tell results apart by `row`", list.duplicate_ids));
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
+fn ask(
+    home: &Home,
+    args: &CheckArgs,
+    pin: Fingerprint,
+    handshake: VerifierHandshake,
+    blinder: Blinder,
+    list: &Arc<List>,
+    traffic: &Arc<Traffic>,
+    reporter: &Reporter,
+) -> Result<Answer, Failure> {
+    let identity = home.identity().to_identity()?;
+    let transport = Options { handshake_timeout: args.timeout, ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
+    runtime.block_on(async {
+        let address = resolve(&args.holder).await?;
+        let connection = dial(address, &identity, pin, &transport).await?;
+        let bar = reporter.count_bar("asking", list.tokens.len() as u64);
+        let answer = line::run(&connection, handshake, blinder, Arc::clone(list), &home.sets(), Arc::clone(traffic), &bar).await;
+        bar.finish();
+        connection.close(0, "done");
+        connection.drained(GOODBYE).await;
+        answer
+    })
+}
+
+/// The address of `HOST:PORT`.
+///
+/// # Errors
+/// Exit 3 where it is not written so, exit 5 where the name does not resolve.
+pub(crate) async fn resolve(holder: &str) -> Result<SocketAddr, Failure> {
+    let well_formed =
+        holder.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0));
+    if !well_formed {
+        return Err(Failure::input("holder_address", "the holder's address is written HOST:PORT")
+            .with_hint("as in holder.example.gov:4433, or [2001:db8::1]:4433"));
+    }
+    let cannot = |why: String| {
+        Failure::unreachable("no_address", format!("the holder's host name does not resolve: {why}"))
+            .with_hint("check --holder and the name service")
+    };
+    let mut addresses = tokio::net::lookup_host(holder).await.map_err(|error| cannot(io_cause(&error)))?;
+    addresses.next().ok_or_else(|| cannot("it has no address".to_owned()))
+}
+
+fn keep_receipt(home: &Home, answer: &Answer) -> Result<(), Failure> {
+    let path = home.receipts().join(format!("{}.json", to_hex(&answer.finished.facts().session_id())));
+    write_atomically(&path, answer.finished.receipt().to_json().as_bytes())
+        .map_err(|error| Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))
+}
+
+fn write_results(
+    plan: &OutputPlan,
+    list: &List,
+    ruleset: &Ruleset,
+    answer: Option<Answer>,
+    reporter: &Reporter,
+    began: Instant,
+    traffic: &Traffic,
+) -> Result<(), Failure> {
+    let per_pair = u64::from(ruleset.tokens_per_pair());
+    let mut matched = vec![false; list.pairs as usize];
+    let finished = match answer {
+        Some(Answer { finished, set, mut asked }) => {
+            // Only now, with the receipt in hand (SPEC END-5). The OR over a pair's tokens: which of them agreed goes no further.
+            for token in set.join(&mut asked)? {
+                if let Some(pair) = matched.get_mut((token / per_pair) as usize) {
+                    *pair = true;
+                }
+            }
+            Some(finished)
+        }
+        None => None,
+    };
+    let mut writer = plan.begin()?;
+    let mut outcomes = matched.into_iter();
+    for (number, id, reason) in list.rows() {
+        let outcome = match reason {
+            Some(reason) => Outcome::NotSubmitted(reason),
+            None if outcomes.next() == Some(true) => Outcome::Match,
+            None => Outcome::NoMatch,
+        };
+        writer.write(number, id, outcome)?;
+    }
+    let facts = finished.as_ref().map(oblink_session::verifier::Finished::facts);
+    let session = facts.map(|facts| to_hex(&facts.session_id()));
+    let set_id = facts.map(|facts| to_hex(&facts.offer.set_id));
+    let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());
+    let receipt_digest = finished.as_ref().map(|finished| to_hex(&finished.receipt().digest()));
+    let class = ruleset.class().as_str();
+    let counts = writer.finish(|counts| ResultsMeta {
+        format: META_FORMAT,
+        session: session.clone(),
+        set_id: set_id.clone(),
+        as_of: as_of.clone(),
+        ruleset: ruleset.name().to_owned(),
+        class: class.to_owned(),
+        counts,
+        receipt_digest: receipt_digest.clone(),
+        authority: "unsigned".to_owned(),
+        input_sha256: to_hex(&list.summary.sha256),
+        meaning: Meaning::of_class(class),
+    })?;
+    say_results(&counts, plan, reporter);
+    let (totals, usage) = (traffic.totals(), Usage::of_this_process());
+    reporter.json(&json!({
+        "session": session,
+        "set_id": set_id,
+        "as_of": as_of,
+        "ruleset": ruleset.name(),
+        "class": class,
+        "authority": "unsigned",
+        "rows": counts.rows,
+        "submitted": counts.submitted,
+        "match": counts.matched,
+        "no_match": counts.no_match,
+        "not_submitted": counts.not_submitted,
+        "receipt_digest": receipt_digest,
+        "results": plan.results(),
+        "meta": plan.meta(),
+        "bytes_up": totals.sent,
+        "bytes_down": totals.received,
+        "set_bytes": totals.set,
+        "session_s": began.elapsed().as_secs_f64(),
+        "cpu_s": usage.cpu_s,
+        "peak_rss_mb": usage.peak_rss_mb,
+    }));
+    Ok(())
+}
+
+fn say_results(counts: &Counts, plan: &OutputPlan, reporter: &Reporter) {
+    let not_submitted: u64 = counts.not_submitted.values().sum();
+    reporter.answer(&format!(
+        "{} match, {} no_match, {not_submitted} not_submitted; results in {}",
+        counts.matched,
+        counts.no_match,
+        plan.results().display()
+    ));
+    if counts.no_match > 0 {
+        reporter.note("no_match means \"not confirmed\": it does not say that the person or the address is not there");
+    }
+}

@@ -1,0 +1,217 @@
+//! One request over one connection: batches in flight, the set beside them, the receipt at the end.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use oblink_quic::{Connection, FrameReceiver, FrameSender};
+use oblink_session::Error;
+use oblink_session::blind::Blinder;
+use oblink_session::error::{Misbehaviour, Refusal};
+use oblink_session::tag::Tag;
+use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierSession};
+use oblink_session::wire::{Frame, FrameType, SetChunk};
+use oblink_store::disk::RealDisk;
+use oblink_store::sealed::{ReceivedSet, VerifiedSet, set_path};
+use rayon::prelude::*;
+use tokio::task::JoinSet;
+
+use super::input::List;
+use crate::date::unix_ms;
+use crate::failure::Failure;
+use crate::frames::{Traffic, receive, receive_end, receive_or_end, send, slices};
+use crate::report::Bar;
+
+/// How long the holder may take to answer Hello, Complete and Acknowledge: its ledger writes to a disk.
+const ANSWER_WAIT: Duration = Duration::from_secs(120);
+
+/// Tags that have come out, with the index of their token.
+pub(super) type Asked = Vec<(Tag, u64)>;
+
+struct Running {
+    session: Mutex<VerifierSession>,
+    list: Arc<List>,
+    blinder: Blinder,
+    asked: Mutex<Asked>,
+    traffic: Arc<Traffic>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> u64 {
+    unix_ms(SystemTime::now())
+}
+
+/// What a session gives: everything that results need.
+pub(super) struct Answer {
+    pub(super) finished: Finished,
+    pub(super) set: VerifiedSet,
+    pub(super) asked: Asked,
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Failure::bug("a task of this session broke off")))
+}
+
+async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, traffic: &Traffic) -> Result<Frame, Failure> {
+    match tokio::time::timeout(ANSWER_WAIT, receive(from, &[due, FrameType::Refusal], traffic)).await {
+        Ok(frame) => Ok(frame?),
+        Err(_) => {
+            Err(Failure::unreachable("no_answer", format!("the holder gave no answer for {} s", ANSWER_WAIT.as_secs()))
+                .with_hint("try again"))
+        }
+    }
+}
+
+/// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
+pub(super) async fn run(
+    connection: &Connection,
+    handshake: VerifierHandshake,
+    blinder: Blinder,
+    list: Arc<List>,
+    sets: &Path,
+    traffic: Arc<Traffic>,
+    bar: &Bar,
+) -> Result<Answer, Failure> {
+    let (mut to, mut from) = connection.open_stream().await?;
+    send(&mut to, &handshake.hello(now())?, &traffic).await?;
+    let welcome = answer_in_time(&mut from, FrameType::Welcome, &traffic).await?;
+    let session = handshake.receive_welcome(&welcome, now())?;
+    let tokens = session.request().tokens() as usize;
+    let running = Arc::new(Running {
+        session: Mutex::new(session),
+        list,
+        blinder,
+        asked: Mutex::new(Vec::with_capacity(tokens)),
+        traffic: Arc::clone(&traffic),
+    });
+
+    // A refusal on the control stream ends it, whatever the other streams wait for.
+    let set = tokio::select! {
+        done = async { tokio::try_join!(all_batches(connection, &running, bar), fetch_set(connection, &running, sets)) } => done?.1,
+        early = receive(&mut from, &[FrameType::Refusal], &traffic) => return Err(Error::Refused(Refusal::from_frame(&early?).map_err(Error::from)?).into()),
+    };
+
+    let running = Arc::into_inner(running).ok_or_else(|| Failure::bug("a batch is still under way"))?;
+    let session = running.session.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (awaiting, complete) = session.complete(&set)?;
+    send(&mut to, &complete, &traffic).await?;
+    let receipt = answer_in_time(&mut from, FrameType::Receipt, &traffic).await?;
+    let (finished, acknowledge) = awaiting.receive_receipt(&receipt, now())?;
+    say_goodbye(to, from, &finished, &acknowledge, &traffic).await;
+    Ok(Answer { finished, set, asked: running.asked.into_inner().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// Acknowledge and Closed. The receipt is here already: losing these loses nothing on this side (SPEC END-3).
+async fn say_goodbye(mut to: FrameSender, mut from: FrameReceiver, finished: &Finished, acknowledge: &Frame, traffic: &Traffic) {
+    let goodbye = async {
+        send(&mut to, acknowledge, traffic).await?;
+        let closed = answer_in_time(&mut from, FrameType::Closed, traffic).await?;
+        finished.receive_closed(&closed)?;
+        to.finish()?;
+        receive_end(from).await?;
+        Ok::<(), Failure>(())
+    };
+    if let Err(failure) = goodbye.await {
+        tracing::warn!(what = failure.what(), "the holder did not confirm this side's signature; the receipt holds all the same");
+    }
+}
+
+/// Keeps as many batches in flight as the holder allows, until none is left.
+async fn all_batches(connection: &Connection, running: &Arc<Running>, bar: &Bar) -> Result<(), Failure> {
+    let mut in_flight = JoinSet::new();
+    loop {
+        while let Some(plan) = { locked(&running.session).next_batch() } {
+            in_flight.spawn(one_batch(connection.clone(), Arc::clone(running), plan));
+        }
+        match in_flight.join_next().await {
+            None => return Ok(()),
+            Some(Ok(Ok(tokens))) => bar.add(tokens as u64),
+            Some(Ok(Err(failure))) => return Err(failure),
+            Some(Err(_)) => return Err(Failure::bug("a batch broke off")),
+        }
+    }
+}
+
+/// Blind, send, receive, verify, finalise.
+async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPlan) -> Result<usize, Failure> {
+    let tokens = plan.len();
+    let working = Arc::clone(&running);
+    let (blinded, frame) = blocking(move || {
+        let first = plan.first_token() as usize;
+        let blind = |range: std::ops::Range<usize>| {
+            let tokens = tokens_of(&working.list, first + range.start, range.len())?;
+            Ok(plan.blind_slice(&working.blinder, range, &tokens)?)
+        };
+        let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
+        let blinded = plan.assemble(slices)?;
+        let frame = locked(&working.session).submit(&blinded);
+        Ok((blinded, frame))
+    })
+    .await?;
+    let (mut to, mut from) = connection.open_stream().await?;
+    send(&mut to, &frame, &running.traffic).await?;
+    to.finish()?;
+    drop(frame);
+    let answer = receive(&mut from, &[FrameType::Evaluated, FrameType::Refusal], &running.traffic).await?;
+    receive_end(from).await?;
+    blocking(move || {
+        let unverified = locked(&running.session).receive_evaluated(&answer, blinded)?;
+        drop(answer);
+        let checks =
+            slices(unverified.len()).into_par_iter().map(|range| unverified.check_slice(range)).collect::<Result<Vec<_>, Error>>()?;
+        let verified = unverified.verify(checks)?;
+        let first = verified.first_token();
+        let ranges: Vec<_> = verified.slices().enumerate().collect();
+        let finalise = |(slice, range): (usize, std::ops::Range<usize>)| {
+            let tokens = tokens_of(&running.list, first as usize + range.start, range.len())?;
+            let tags = verified.tags(slice, &tokens)?;
+            Ok(tags.into_iter().zip(first + range.start as u64..).collect::<Vec<_>>())
+        };
+        let tags = ranges.into_par_iter().map(finalise).collect::<Result<Vec<_>, Failure>>()?;
+        locked(&running.asked).extend(tags.into_iter().flatten());
+        locked(&running.session).accept(&verified)?;
+        Ok(())
+    })
+    .await?;
+    Ok(tokens)
+}
+
+fn tokens_of(list: &List, first: usize, count: usize) -> Result<Vec<&[u8]>, Failure> {
+    (first..first + count).map(|i| list.tokens.get(i).ok_or_else(|| Failure::bug("a token is missing"))).collect()
+}
+
+/// The sealed set: from an earlier session of this epoch if it is here and whole, else from the holder (SPEC SET-7).
+async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path) -> Result<VerifiedSet, Failure> {
+    let offer = locked(&running.session).offer().clone();
+    let (dir, kept) = (sets.to_owned(), offer.clone());
+    let cached = blocking(move || Ok(VerifiedSet::open(&RealDisk, &set_path(&dir, &kept.set_id), &kept).ok())).await?;
+    if let Some(set) = cached {
+        return Ok(set);
+    }
+    let (dir, wanted) = (sets.to_owned(), offer.clone());
+    let mut receiving = blocking(move || Ok(ReceivedSet::begin(Arc::new(RealDisk), &dir, &wanted)?)).await?;
+    if !receiving.is_complete() {
+        let request = locked(&running.session).request_set(receiving.length())?;
+        let (mut to, mut from) = connection.open_stream().await?;
+        send(&mut to, &request, &running.traffic).await?;
+        to.finish()?;
+        while let Some(frame) = receive_or_end(&mut from, &[FrameType::SetChunk, FrameType::Refusal], &running.traffic).await? {
+            if frame.kind == FrameType::Refusal {
+                return Err(Error::Refused(Refusal::from_frame(&frame).map_err(Error::from)?).into());
+            }
+            let chunk = SetChunk::from_frame(frame).map_err(Error::from)?;
+            receiving = blocking(move || {
+                receiving.append(chunk.offset, &chunk.bytes)?;
+                Ok(receiving)
+            })
+            .await?;
+        }
+        if !receiving.is_complete() {
+            return Err(Error::PeerMisbehaved(Misbehaviour::Set("it ended before it was whole")).into());
+        }
+    }
+    blocking(move || Ok(receiving.verify()?)).await
+}
