@@ -62,7 +62,7 @@ impl<'a> Diagnosis<'a> {
     pub(crate) fn disk(&mut self, home: &Path) {
         let verdict = match statvfs(home) {
             Ok(disk) => {
-                let free = disk.blocks_available() as u64 * disk.fragment_size() as u64;
+                let free = disk.blocks_available().saturating_mul(disk.fragment_size());
                 let said = format!("{} MB free", free / 1_000_000);
                 if free < FREE_BYTES_MIN {
                     Err(Failure::input("no_space", format!("only {said} where the home is"))

@@ -4,6 +4,7 @@ mod doctor;
 mod epochs;
 mod ledger;
 mod seal;
+mod seats;
 mod serve;
 mod sessions;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::epochs::OpenEpochs;
+use super::seats::Seats;
 use super::sessions;
 use crate::cli::ServeArgs;
 use crate::date::unix_ms;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) home: Home,
     pub(super) context: Arc<HolderContext>,
     pub(super) epochs: OpenEpochs,
+    pub(super) seats: Seats,
     ledger: Mutex<SqliteLedger>,
     pub(super) reporter: Reporter,
 }
@@ -65,7 +67,14 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         pilot_pairs_max: home.config().pilot.pairs_max,
         epoch_evaluations_max: EPOCH_EVALUATIONS_MAX,
     });
-    let shared = Arc::new(Shared { home, context, epochs: OpenEpochs::default(), ledger: Mutex::new(ledger), reporter: reporter.clone() });
+    let shared = Arc::new(Shared {
+        home,
+        context,
+        epochs: OpenEpochs::default(),
+        seats: Seats::default(),
+        ledger: Mutex::new(ledger),
+        reporter: reporter.clone(),
+    });
     warn_at_start(&shared)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::epochs::OpenEpoch;
+use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, send, slices};
@@ -26,7 +27,7 @@ use crate::usage::Usage;
 
 /// How long a verifier may take to say Hello.
 const HELLO_WAIT: Duration = Duration::from_secs(30);
-/// How long a refusal gets to arrive.
+/// How long a verifier gets to take its last frame and leave.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
 /// A session under way.
@@ -34,6 +35,8 @@ struct Running {
     shared: Arc<Shared>,
     epoch: Arc<OpenEpoch>,
     session: Mutex<HolderSession>,
+    /// Left when the last of this session's work is done.
+    seat: Seat,
     traffic: Arc<Traffic>,
 }
 
@@ -53,6 +56,8 @@ enum End {
     Here(Failure),
     /// The program stops.
     Stopping,
+    /// The verifier is back on another connection.
+    Replaced,
 }
 
 impl From<QuicError> for End {
@@ -114,7 +119,7 @@ async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut O
         Ok((session, welcome)) => {
             *running = Some(Arc::clone(&session));
             send(&mut to, &welcome, &traffic).await?;
-            session_phase(connection, &session, &mut to, &mut from).await.inspect_err(|_| ())?;
+            session_phase(connection, &session, &mut to, &mut from).await?;
             to.finish_and_wait().await?;
             Ok(())
         }
@@ -129,17 +134,16 @@ fn refuse(code: RefusalCode, detail: &str) -> End {
     End::Refused(Refusal::new(code, detail))
 }
 
-/// Tells the verifier on this stream why, and waits a little for it to arrive.
+/// Tells the verifier on this stream why. [`settle`] then waits for it to leave, since closing at once could overtake the frame.
 async fn send_refusal(to: &mut FrameSender, end: &End, traffic: &Traffic) {
     let refusal = match end {
         End::Refused(refusal) => refusal.clone(),
         End::Here(_) => Refusal::new(RefusalCode::Internal, "a fault at the holder"),
         End::Stopping => Refusal::new(RefusalCode::ShuttingDown, "the holder is shutting down"),
-        End::Line(_) => return,
+        End::Line(_) | End::Replaced => return,
     };
-    if send(to, &refusal.to_frame(), traffic).await.is_ok() {
-        // Long enough for the frame to go out on any line; then the connection is closed, which would overtake it.
-        tokio::time::sleep(Duration::from_millis(300).min(REFUSAL_WAIT)).await;
+    if let Err(error) = send(to, &refusal.to_frame(), traffic).await {
+        tracing::debug!(%error, "a refusal could not be sent");
     }
 }
 
@@ -149,16 +153,22 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, End> + Sen
 
 /// Hello → Welcome: the set that is sealed for this verifier, and the ledger's reservation.
 async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffic: Arc<Traffic>) -> Result<(Arc<Running>, Frame), End> {
+    let looking = Arc::clone(shared);
+    let (pending, epoch) = blocking(move || {
+        let row = looking.ledger().current_epoch(verifier.as_bytes()).map_err(Failure::from)?;
+        let epoch = row.map(|row| looking.epochs.open(&looking.home, &row)).transpose()?;
+        let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
+        let handshake = HolderHandshake::new(Arc::clone(&looking.context), *verifier.as_bytes());
+        let pending = handshake.receive_hello(&hello, offer, now(), &mut UnwrapErr(SysRng))?;
+        let Some(epoch) = epoch else { return Err(refuse(RefusalCode::NotSealed, "")) };
+        Ok((pending, epoch))
+    })
+    .await?;
+    let seat = shared.seats.take((*verifier.as_bytes(), *pending.request_id())).await;
     let shared = Arc::clone(shared);
     blocking(move || {
-        let row = shared.ledger().current_epoch(verifier.as_bytes()).map_err(Failure::from)?;
-        let epoch = row.map(|row| shared.epochs.open(&shared.home, &row)).transpose()?;
-        let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
-        let handshake = HolderHandshake::new(Arc::clone(&shared.context), *verifier.as_bytes());
-        let pending = handshake.receive_hello(&hello, offer, now(), &mut UnwrapErr(SysRng))?;
         let (session, welcome) = pending.commit(&mut *shared.ledger())?;
-        let Some(epoch) = epoch else { return Err(refuse(RefusalCode::NotSealed, "")) };
-        Ok((Arc::new(Running { shared, epoch, session: Mutex::new(session), traffic }), welcome))
+        Ok((Arc::new(Running { shared, epoch, session: Mutex::new(session), seat, traffic }), welcome))
     })
     .await
 }
@@ -182,6 +192,7 @@ async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut
                     return Ok(());
                 }
             }
+            () = session.seat.wanted() => return Err(End::Replaced),
             stream = connection.accept_stream() => {
                 let (to, from) = stream?;
                 streams.spawn(side_stream(Arc::clone(session), to, from));
@@ -311,6 +322,7 @@ async fn settle(
             if let Err(error) = recorded {
                 tracing::error!(%error, "a refusal could not be written to the ledger");
             }
+            let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
             connection.close(1, "refused");
             Outcome::Refused(refusal)
         }
@@ -319,8 +331,13 @@ async fn settle(
             Outcome::Interrupted(error.to_string())
         }
         Err(End::Here(failure)) => {
+            let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
             connection.close(3, "a fault at the holder");
             Outcome::Failed(failure)
+        }
+        Err(End::Replaced) => {
+            connection.close(2, "the session goes on on another connection");
+            Outcome::Interrupted("the verifier came back on another connection".to_owned())
         }
         Err(End::Stopping) => {
             say_goodbye(connection);
@@ -330,6 +347,11 @@ async fn settle(
 }
 
 fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Option<&Running>, began: (Instant, f64)) {
+    if matches!(outcome, Outcome::Pinged) {
+        // `doctor` is no session.
+        tracing::info!(%verifier, "answered a ping");
+        return;
+    }
     let label = shared.label(&verifier).unwrap_or_else(|| verifier.to_string());
     let (word, why) = match &outcome {
         Outcome::Pinged => ("pinged", None),
@@ -349,7 +371,7 @@ fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Opt
         None => format!("{label}: {word}{asked}"),
     };
     match &outcome {
-        Outcome::Pinged | Outcome::Completed => shared.reporter.note(&line),
+        Outcome::Completed => shared.reporter.note(&line),
         _ => shared.reporter.warn(&line),
     }
     let (wall, cpu) = (began.0.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s - began.1);

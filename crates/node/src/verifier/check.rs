@@ -1,6 +1,7 @@
 //! `oblink-verifier check`: a list in, one bit a pair out.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,7 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter)
         .map_err(|failure| failure.with_context(&format!("{label} ({})", args.holder)))?;
     keep_receipt(home, &answer)?;
+    forget_old_sets(&answer);
     write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
 }
 
@@ -97,7 +99,7 @@ fn ask(
         let address = resolve(&args.holder).await?;
         let connection = dial(address, &identity, pin, &transport).await?;
         let bar = reporter.count_bar("asking", list.tokens.len() as u64);
-        let answer = line::run(&connection, handshake, blinder, Arc::clone(list), &home.sets(), Arc::clone(traffic), &bar).await;
+        let answer = line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), Arc::clone(traffic), &bar).await;
         bar.finish();
         connection.close(0, "done");
         connection.drained(GOODBYE).await;
@@ -122,6 +124,26 @@ pub(crate) async fn resolve(holder: &str) -> Result<SocketAddr, Failure> {
     };
     let mut addresses = tokio::net::lookup_host(holder).await.map_err(|error| cannot(io_cause(&error)))?;
     addresses.next().ok_or_else(|| cannot("it has no address".to_owned()))
+}
+
+/// Where the sets of one holder are kept.
+fn sets_of(home: &Home, holder: Fingerprint) -> PathBuf {
+    home.sets().join(to_hex(holder.as_bytes()))
+}
+
+/// A holder has one set for this verifier at a time. The one of an epoch that has ended could still be tested against guesses by whoever
+/// gets at this disk and breaks discrete logarithms, so it goes.
+fn forget_old_sets(answer: &Answer) {
+    let current = to_hex(&answer.set.offer().set_id);
+    let Some(Ok(entries)) = answer.set.path().parent().map(std::fs::read_dir) else { return };
+    for entry in entries.flatten() {
+        // Its own parts and locks stay: another check may be at work with them.
+        if !entry.file_name().to_string_lossy().contains(&current)
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::warn!(path = %entry.path().display(), %error, "an old set could not be removed: remove it by hand");
+        }
+    }
 }
 
 fn keep_receipt(home: &Home, answer: &Answer) -> Result<(), Failure> {

@@ -102,6 +102,12 @@ impl HolderHandshake {
 }
 
 impl PendingAdmission {
+    /// The request's identifier: one connection at a time may serve it.
+    #[must_use]
+    pub fn request_id(&self) -> &[u8; 16] {
+        self.request.id()
+    }
+
     /// Reserves the evaluations, or finds the session that this Hello resumes; only then is there a session, and a Welcome to send.
     ///
     /// # Errors

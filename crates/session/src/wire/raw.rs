@@ -67,7 +67,10 @@ fn write_elements(index: u64, elements: &[[u8; NE]], tail: &[u8; 64]) -> Vec<u8>
     body
 }
 
-fn read_elements(body: &[u8], what: &'static str) -> Result<(u64, Vec<[u8; NE]>, [u8; 64]), WireError> {
+/// Index, elements and the 64 bytes after them.
+type Elements = (u64, Vec<[u8; NE]>, [u8; 64]);
+
+fn read_elements(body: &[u8], what: &'static str) -> Result<Elements, WireError> {
     let malformed = WireError::Malformed(what);
     let (index, rest) = body.split_first_chunk::<8>().ok_or(malformed)?;
     let (count, rest) = rest.split_first_chunk::<4>().ok_or(malformed)?;
