@@ -1,1 +1,23 @@
-//! The testkit: building and driving the real programs.
+//! The testkit: two agencies in temporary directories, run as their operators would, through the real programs over real QUIC.
+//!
+//! Every wait has a deadline, every child is killed when its value is dropped, every port is one that the system chose: tests run side by side.
+//! Failures panic with what the program said, because that is what a test is for.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod agencies;
+mod build;
+mod call;
+mod join;
+mod results;
+mod seen;
+mod serving;
+mod sets;
+
+pub use agencies::{Agencies, Party, sample};
+pub use build::Program;
+pub use call::{Call, Ended, LIMIT, eventually};
+pub use join::{PlainRow, joined, read_split};
+pub use results::{Meta, ResultRow, Results};
+pub use seen::Seen;
+pub use serving::Serving;
+pub use sets::{files_below, flip_a_byte, mode, only_file};

@@ -32,10 +32,16 @@ impl From<quic::Error> for Failure {
         };
         let failure = Self::new(exit, code, error.to_string());
         match hint {
-            Some(hint) => failure.with_hint(hint),
+            Some(hint) => failure.with_hint(as_line(&hint)),
             None => failure,
         }
     }
+}
+
+/// A hint as all others here are written: a line that begins small and needs no final stop.
+fn as_line(hint: &str) -> String {
+    let mut characters = hint.strip_suffix('.').unwrap_or(hint).chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// A refusal that the other side sent.

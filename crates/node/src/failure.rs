@@ -192,6 +192,8 @@ pub(crate) fn io_cause(error: &io::Error) -> String {
         io::ErrorKind::StorageFull => "no space is left on the device".to_owned(),
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        io::ErrorKind::AddrInUse => "another program has it".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "it is not an address of this machine".to_owned(),
         _ => error.to_string(),
     }
 }

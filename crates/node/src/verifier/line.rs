@@ -8,9 +8,11 @@ use oblink_quic::{Connection, FrameReceiver, FrameSender};
 use oblink_session::Error;
 use oblink_session::blind::Blinder;
 use oblink_session::error::{Misbehaviour, Refusal};
+use oblink_session::set::SetOffer;
 use oblink_session::tag::Tag;
 use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Frame, FrameType, SetChunk};
+use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
 use oblink_store::sealed::{ReceivedSet, VerifiedSet, set_path};
 use rayon::prelude::*;
@@ -191,6 +193,23 @@ async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path)
     if let Some(set) = cached {
         return Ok(set);
     }
+    let mut again = false;
+    loop {
+        let receiving = receive_set(connection, running, sets, &offer).await?;
+        match blocking(move || Ok(receiving.verify())).await? {
+            // What an earlier run had received was damaged on this disk. It is gone now, so that the second time can only succeed or be the
+            // holder's fault.
+            Err(StoreError::Corrupt { .. }) if !again => {
+                again = true;
+                tracing::warn!("what an earlier run received of the sealed set was damaged on this disk; fetching it again from the start");
+            }
+            verified => return Ok(verified?),
+        }
+    }
+}
+
+/// Asks for what is missing of the set, until it is complete; what arrives stays on the disk for the next try.
+async fn receive_set(connection: &Connection, running: &Arc<Running>, sets: &Path, offer: &SetOffer) -> Result<ReceivedSet, Failure> {
     let (dir, wanted) = (sets.to_owned(), offer.clone());
     let mut receiving = blocking(move || Ok(ReceivedSet::begin(Arc::new(RealDisk), &dir, &wanted)?)).await?;
     if !receiving.is_complete() {
@@ -213,5 +232,5 @@ async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path)
             return Err(Error::PeerMisbehaved(Misbehaviour::Set("it ended before it was whole")).into());
         }
     }
-    blocking(move || Ok(receiving.verify()?)).await
+    Ok(receiving)
 }
