@@ -15,6 +15,7 @@ pub mod holder;
 pub mod home;
 pub mod people;
 pub mod pipeline;
+mod random;
 pub mod report;
 pub mod results;
 pub mod rows;

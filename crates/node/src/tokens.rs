@@ -34,7 +34,8 @@ pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk) -> ChunkTokens {
     ChunkTokens { tokens, rows }
 }
 
-fn row_of<'a>(view: &RowView<'a>) -> Row<'a> {
+/// The ruleset's view of a row.
+pub(crate) fn row_of<'a>(view: &RowView<'a>) -> Row<'a> {
     let name = match view.name {
         NameFields::Whole(name) => Name::Whole(name),
         NameFields::Parts { given, middle, family, suffix } => Name::Parts { given, middle, family, suffix },

@@ -63,7 +63,7 @@ impl WorkDir {
         let path = match keep {
             Some(path) => path.to_owned(),
             None => {
-                let salt = u64::from_be_bytes(*crate::holder::system_bytes::<8>()?);
+                let salt = u64::from_be_bytes(*crate::random::system_bytes::<8>()?);
                 std::env::temp_dir().join(format!("oblink-demo-{salt:016x}"))
             }
         };

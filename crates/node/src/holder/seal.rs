@@ -15,13 +15,14 @@ use oblink_store::ledger::{EpochEntry, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters, set_path};
 use serde_json::json;
 
-use super::{epochs, system_bytes};
+use super::epochs;
 use crate::cli::SealArgs;
 use crate::date::{Date, unix_ms};
 use crate::failure::{Failure, io_cause};
 use crate::files::write_atomically;
 use crate::home::{Home, Role};
 use crate::pipeline::{cores, for_each_ordered};
+use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::rows::{InputSummary, RowReader};
 use crate::tokens::{ruleset_by_name, tokenize};

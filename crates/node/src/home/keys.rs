@@ -7,11 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use oblink_quic::{Fingerprint, Identity};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::failure::{Failure, io_cause};
+use crate::random::system_bytes;
 
 /// PKCS#8 version 1 of an Ed25519 key, up to the 32 bytes of the key (RFC 8410 §7).
 const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
@@ -31,9 +30,7 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// A fresh key from the system's generator.
     pub(super) fn generate() -> Result<Self, Failure> {
-        let mut key = Self([0; SECRET_BYTES]);
-        SysRng.try_fill_bytes(&mut key.0).map_err(|_| Failure::input("no_randomness", "the system gave no random bytes"))?;
-        Ok(key)
+        Ok(Self(*system_bytes()?))
     }
 
     /// The 32 bytes. Whoever asks keeps them no longer than the call that needs them.

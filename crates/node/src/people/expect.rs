@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use oblink_linkage::{Name, Row, Ruleset, TokenArena};
-use rayon::prelude::*;
+use oblink_linkage::{Ruleset, TokenArena};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
-use crate::rows::{CsvOptions, NameFields, RowChunk, RowReader, RowView, Source};
+use crate::pipeline::for_each_ordered;
+use crate::rows::{CsvOptions, RowChunk, RowReader, Source};
+use crate::tokens::row_of;
 
 /// The answers that a check of `pairs` against `records` has to give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,6 @@ pub struct ExpectedMatches {
 
 /// The first 128 bits of SHA-256 of a token: equal tokens have equal ones, and among 10^8 tokens two different ones do with odds below 10^-22.
 type TokenHash = u128;
-
-/// Chunks that are tokenised at once.
-const CHUNKS_AT_ONCE: usize = 16;
 
 /// Joins two files with the contract's columns on the tokens of `ruleset`. Memory: 24 bytes and a bit for each pair's token; records stream.
 ///
@@ -55,25 +53,18 @@ pub fn expected_matches(pairs: &Path, records: &Path, ruleset: &Ruleset) -> Resu
 /// Calls `each` with the hashes of every row's tokens, in order; with none for a row that gives no token.
 fn each_row(path: &Path, ruleset: &Ruleset, mut each: impl FnMut(&[TokenHash])) -> Result<(), Failure> {
     let mut reader = RowReader::open(&Source::File(path.to_owned()), &CsvOptions::default())?;
-    loop {
-        let mut chunks = Vec::with_capacity(CHUNKS_AT_ONCE);
-        while chunks.len() < CHUNKS_AT_ONCE
-            && let Some(chunk) = reader.next_chunk()?
-        {
-            chunks.push(chunk);
-        }
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        let hashed: Vec<_> = chunks.par_iter().map(|chunk| hash_chunk(chunk, ruleset)).collect();
-        for (hashes, ends) in hashed {
+    for_each_ordered(
+        || reader.next_chunk(),
+        |chunk| Ok(hash_chunk(&chunk, ruleset)),
+        |(hashes, ends)| {
             let mut begin = 0;
             for end in ends {
                 each(&hashes[begin..end]);
                 begin = end;
             }
-        }
-    }
+            Ok(())
+        },
+    )
 }
 
 /// The hashes of a chunk's tokens, and for each row where its own end.
@@ -95,20 +86,6 @@ fn hash_chunk(chunk: &RowChunk, ruleset: &Ruleset) -> (Vec<TokenHash>, Vec<usize
         u128::from_be_bytes(first)
     };
     (tokens.iter().map(hash).collect(), ends)
-}
-
-fn row_of<'a>(view: &RowView<'a>) -> Row<'a> {
-    Row {
-        name: match view.name {
-            NameFields::Whole(name) => Name::Whole(name),
-            NameFields::Parts { given, middle, family, suffix } => Name::Parts { given, middle, family, suffix },
-        },
-        address: view.address,
-        unit: view.unit,
-        city: view.city,
-        state: view.state,
-        postal_code: view.postal_code,
-    }
 }
 
 #[cfg(test)]
