@@ -1,0 +1,158 @@
+"""A whole session, from the inputs of vectors/session.json alone. Gives what the vector's `outputs` should be.
+
+The one thing taken from the vector is each batch's proof, which no one but the holder can predict ([SUI-3]): it is verified."""
+import group
+import ed25519
+import sealed_set
+import session as s
+import wire
+from hashes import H256
+from tokens import SUITE, Blinder, Epoch, token, truncate
+
+
+def unhex(inputs):
+    """The inputs with byte strings as bytes; clear text stays."""
+    text = {"ruleset", "rule", "fields"}
+
+    def walk(name, value):
+        if isinstance(value, dict):
+            return {k: walk(k, v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [walk(name, v) for v in value]
+        return bytes.fromhex(value) if isinstance(value, str) and name not in text else value
+
+    return walk("", inputs)
+
+
+def token_of(inputs, slot):
+    return token(inputs["ruleset_digest"], slot["rule"], [field.encode() for field in slot["fields"]])
+
+
+class Parties:
+    """Keys, certificates, tokens and the set of a case: what exists before the first frame."""
+
+    def __init__(self, inputs):
+        self.inputs = i = unhex(inputs)
+        for role in ("verifier", "holder"):
+            party = i[role]
+            certificate = s.certify(party["identity_secret"], party["statement_secret"], party["issued_unix_ms"])
+            setattr(self, role + "_certificate", certificate)
+            setattr(self, role + "_fp", s.fingerprint(ed25519.public_key(party["identity_secret"])))
+        self.epoch = Epoch(i["epoch_seed"], i["epoch_id"])
+        self.blinder = Blinder(i["blind_seed"], i["request_id"])
+        # [TOK-3]: slots in a row, pair 0's first.
+        self.slots = [slot for pair in i["pairs"] for slot in pair]
+        self.tokens = [
+            token_of(i, slot) if slot else self.blinder.dummy(i["ruleset_digest"], index)
+            for index, slot in enumerate(self.slots)
+        ]
+        self.prefixes = [self.epoch.prefix(token_of(i, record)) for record in i["records"]]
+        self.prefixes += [self.epoch.padding(n) for n in range(i["padding_tags"])]
+        parameters = sealed_set.Parameters(
+            1, i["tokens_per_pair"], i["as_of"], i["session_tokens_max"], i["epoch_id"], i["ruleset_digest"], self.epoch.pk
+        )
+        self.set = sealed_set.write(parameters, self.prefixes)
+        self.request = s.canonical({
+            "batch_tokens": i["batch_tokens"], "format": "oblink/request/1", "pairs": len(i["pairs"]),
+            "request_id": i["request_id"].hex(), "ruleset": i["ruleset"],
+            "ruleset_digest": i["ruleset_digest"].hex(), "tokens_per_pair": i["tokens_per_pair"],
+        })  # fmt: skip
+
+    def hello_fields(self):
+        i = self.inputs
+        return dict(
+            versions=[1], suites=[1], nonce=i["verifier_nonce"], clock_unix_ms=i["hello_unix_ms"],
+            certificate=self.verifier_certificate, request=self.request, signatures=[],
+        )  # fmt: skip
+
+    def welcome_fields(self):
+        i = self.inputs
+        p, bits, _, declared, n = sealed_set.read_header(self.set)
+        return dict(
+            version=1, suite=1, nonce=i["holder_nonce"], clock_unix_ms=i["welcome_unix_ms"],
+            certificate=self.holder_certificate, ruleset_digest=i["ruleset_digest"], tau=bits,
+            tokens_per_pair=i["tokens_per_pair"], session_tokens_max=p.session_tokens_max, declared_tags=declared,
+            set_tags=n, set_bytes=len(self.set), as_of=p.as_of, epoch_id=p.epoch_id, set_id=H256(self.set),
+            public_key=p.public_key, batches_in_flight_max=8, authority=0,
+        )  # fmt: skip
+
+    def offer(self):
+        """What a holder holds a Hello against."""
+        return dict(self.welcome_fields(), pilot_pairs_max=10)
+
+
+def run(inputs, proofs):
+    """`proofs`: the 64 bytes of each batch."""
+    parties = Parties(inputs)
+    i, frames = parties.inputs, []
+
+    def sent(by, name, data):
+        frames.append({"from": by, "name": name, "bytes": data.hex()})
+        return data
+
+    hello = sent("verifier", "Hello", wire.control(wire.HELLO, **parties.hello_fields()))
+    s.check_hello(hello, parties.verifier_fp, parties.offer(), i["welcome_unix_ms"])
+    welcome = sent("holder", "Welcome", wire.control(wire.WELCOME, **parties.welcome_fields()))
+    w = s.check_welcome(welcome, hello, parties.holder_fp, i["hello_unix_ms"])
+    session = s.Session(parties.verifier_fp, parties.holder_fp, hello, welcome)
+
+    sent("verifier", "SetRequest", wire.control(wire.SET_REQUEST, set_id=w["set_id"], offset=0))
+    received = b""
+    for offset in range(0, len(parties.set), i["set_chunk_bytes"]):
+        chunk = wire.set_chunk(offset, parties.set[offset : offset + i["set_chunk_bytes"]])
+        at, data = wire.unset_chunk(sent("holder", "SetChunk", chunk))
+        assert at == len(received)
+        received += data
+    held = set(s.check_set(received, w))
+
+    blinds, outputs, batches = [], [], []
+    for (index, first, count), proof in zip(session.batches, proofs, strict=True):
+        # The verifier: §6.3, §6.4.
+        tokens = parties.tokens[first : first + count]
+        mine = [parties.blinder.blind(first + j, data) for j, data in enumerate(tokens)]
+        blinded = wire.encodings(SUITE.blind(data, blind) for data, blind in zip(tokens, mine))
+        blinded_digest = s.batch_digest(b"blinded", index, blinded)
+        body = s.batch_body(session.id, session.request_digest, index, blinded_digest)
+        statement = s.state(i["verifier"]["statement_secret"], b"batch", body)
+        up = sent("verifier", "Batch", wire.batch(index, blinded, statement))
+        # The holder.
+        _, points = session.check_batch(up)
+        evaluated = wire.encodings(group.multiply(parties.epoch.sk, point) for point in points)
+        evaluated_digest = s.batch_digest(b"evaluated", index, evaluated)
+        down = sent("holder", "Evaluated", wire.evaluated(index, evaluated, *wire.unproof(proof)))
+        # The verifier again.
+        answers = session.check_evaluated(down, index, points)
+        outputs += [SUITE.finalize(data, blind, answer) for data, blind, answer in zip(tokens, mine, answers)]
+        session.digests[index] = (blinded_digest, evaluated_digest)
+        blinds += [group.encode_scalar(blind).hex() for blind in mine]
+        batches.append({
+            "index": index, "blinded": [e.hex() for e in blinded], "blinded_digest": blinded_digest.hex(),
+            "statement": statement.hex(), "evaluated": [e.hex() for e in evaluated],
+            "evaluated_digest": evaluated_digest.hex(), "proof": proof.hex(),
+        })  # fmt: skip
+    tags = [truncate(int.from_bytes(output[:16], "big"), w["tau"]) for output in outputs]
+
+    session.check_complete(sent("verifier", "Complete", wire.control(wire.COMPLETE, transcript=session.transcript())))
+    receipt = session.receipt_body(i["completed_unix_ms"])
+    signature = s.state(i["holder"]["statement_secret"], b"receipt", receipt)
+    frame = sent("holder", "Receipt", wire.control(wire.RECEIPT, body=receipt, signature=signature))
+    session.check_receipt(frame, i["completed_unix_ms"])
+    signature = s.state(i["verifier"]["statement_secret"], b"receipt", receipt)
+    session.check_acknowledge(sent("verifier", "Acknowledge", wire.control(wire.ACKNOWLEDGE, signature=signature)), receipt)
+    sent("holder", "Closed", wire.frame(wire.CLOSED, b""))
+
+    # [END-5]
+    found = [slot is not None and tag in held for slot, tag in zip(parties.slots, tags)]
+    per_pair = i["tokens_per_pair"]
+    return session, parties, {
+        "verifier_fingerprint": parties.verifier_fp.hex(), "holder_fingerprint": parties.holder_fp.hex(),
+        "verifier_certificate": parties.verifier_certificate.hex(),
+        "holder_certificate": parties.holder_certificate.hex(), "public_key": parties.epoch.pk.hex(),
+        "prefixes": [format(prefix, "032x") for prefix in parties.prefixes], "tau": w["tau"],
+        "declared_tags": w["declared_tags"], "set_tags": w["set_tags"], "set_id": w["set_id"].hex(),
+        "set": parties.set.hex(), "request": parties.request.decode(), "request_digest": session.request_digest.hex(),
+        "session_id": session.id.hex(), "tokens": [data.hex() for data in parties.tokens], "blinds": blinds,
+        "batches": batches, "tags": [format(tag, "032x") for tag in tags],
+        "transcript": session.transcript().hex(), "receipt": receipt.decode(), "receipt_digest": H256(receipt).hex(),
+        "frames": frames, "matches": [any(found[at : at + per_pair]) for at in range(0, len(found), per_pair)],
+    }  # fmt: skip

@@ -1,0 +1,298 @@
+"""Statements, request, transcript, receipt and what each side refuses: SPEC §5.3 and §6."""
+import json
+
+import ed25519
+import group
+import sealed_set
+import wire
+from group import Refused
+from hashes import H256, H512, lp, u8, u16, u32, u64
+from tokens import SUITE, tau
+
+SKEW_MS_MAX = 300_000
+SPKI = bytes.fromhex("302a300506032b6570032100")
+
+
+def fingerprint(identity_pk):
+    """[TRN-2], [STM-1]"""
+    return H256(SPKI + identity_pk)
+
+
+# --- §5.3 ---
+
+
+def certify(identity_secret, statement_secret, issued_unix_ms):
+    """[STM-1]"""
+    head = ed25519.public_key(identity_secret) + ed25519.public_key(statement_secret) + u64(issued_unix_ms)
+    return head + ed25519.sign(identity_secret, b"oblink/1/statement-key\0" + H512(head))
+
+
+def check_certificate(certificate, peer_fingerprint):
+    """The statement key that a certificate gives. [STM-1]"""
+    if fingerprint(certificate[:32]) != peer_fingerprint:
+        raise Refused("STM-1", "the certificate's identity is not the one that TLS authenticated")
+    try:
+        ed25519.verify(certificate[:32], b"oblink/1/statement-key\0" + H512(certificate[:72]), certificate[72:])
+        ed25519._decode(certificate[32:64])
+    except Refused as e:
+        raise Refused("STM-1", "certificate: " + e.text) from None
+    return certificate[32:64]
+
+
+def _statement(kind, body):
+    return b"oblink/1/" + kind + b"\0" + H512(body)
+
+
+def state(secret, kind, body):
+    """[STM-2]"""
+    return ed25519.sign(secret, _statement(kind, body))
+
+
+def check_statement(public, kind, body, signature):
+    ed25519.verify(public, _statement(kind, body), signature)
+
+
+# --- §6.1 ---
+
+
+def canonical(members):
+    """RFC 8785 for what oblink needs of it: members of ASCII names, integers below 2^53, ASCII strings."""
+    return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+HEX = set("0123456789abcdef")
+REQUEST_MEMBERS = {"batch_tokens", "format", "pairs", "request_id", "ruleset", "ruleset_digest", "tokens_per_pair"}
+
+
+def parse_request(data):
+    """[REQ-1]"""
+
+    def unless(condition, text):
+        if not condition:
+            raise Refused("REQ-1", text, "verifier", wire.REQUEST_MALFORMED)
+
+    try:
+        members = json.loads(data)
+    except ValueError:
+        unless(False, "not JSON")
+    unless(isinstance(members, dict) and set(members) == REQUEST_MEMBERS, "members")
+    for name, most in (("batch_tokens", 65_535), ("pairs", 2**40), ("tokens_per_pair", 64)):
+        unless(type(members[name]) is int and 1 <= members[name] <= most, name)
+    for name, length in (("request_id", 32), ("ruleset_digest", 64)):
+        text = members[name]
+        unless(isinstance(text, str) and len(text) == length and set(text) <= HEX, name)
+    ruleset = members["ruleset"]
+    unless(isinstance(ruleset, str) and 1 <= len(ruleset) <= 64, "ruleset")
+    unless(set(ruleset) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"), "ruleset")
+    unless(members["format"] == "oblink/request/1", "format")
+    unless(canonical(members) == data, "not the canonical form")
+    return members
+
+
+def batches_of(request):
+    """[REQ-2]: (index, first token, count) of each batch."""
+    tokens, size = request["pairs"] * request["tokens_per_pair"], request["batch_tokens"]
+    return [(b, first, min(size, tokens - first)) for b, first in enumerate(range(0, tokens, size))]
+
+
+# --- digests ---
+
+
+def session_id(verifier_fp, holder_fp, verifier_nonce, holder_nonce, request_digest):
+    """[HSK-6]"""
+    parts = verifier_fp + holder_fp + verifier_nonce + holder_nonce + request_digest
+    return H256(b"oblink/1/session\0" + parts)[:16]
+
+
+def batch_digest(label, index, elements):
+    """[BAT-1], label `blinded` or `evaluated`."""
+    return H256(b"oblink/1/" + label + b"\0" + u64(index) + u32(len(elements)) + b"".join(elements))
+
+
+def batch_body(session, request_digest, index, blinded_digest):
+    """[STM-3]"""
+    return session + request_digest + u64(index) + blinded_digest
+
+
+def check_clock(theirs, now, anchor="HSK-2"):
+    if abs(theirs - now) > SKEW_MS_MAX:
+        raise Refused(anchor, "clocks differ", code=wire.CLOCK_SKEW)
+
+
+class Session:
+    """What both sides know once Hello and Welcome are checked."""
+
+    def __init__(self, verifier_fp, holder_fp, hello_frame, welcome_frame):
+        self.hello = wire.uncontrol(hello_frame, wire.HELLO)
+        self.welcome = wire.uncontrol(welcome_frame, wire.WELCOME)
+        self.verifier_fp, self.holder_fp = verifier_fp, holder_fp
+        self.request = parse_request(self.hello["request"])
+        self.request_digest = H256(self.hello["request"])
+        self.tokens = self.request["pairs"] * self.request["tokens_per_pair"]
+        self.batches = batches_of(self.request)
+        self.id = session_id(
+            verifier_fp, holder_fp, self.hello["nonce"], self.welcome["nonce"], self.request_digest
+        )
+        self.digests = {}  # index -> (blinded_digest, evaluated_digest)
+
+    def transcript_input(self):
+        """[END-1]"""
+
+        def offered(numbers):
+            return u16(len(numbers)) + b"".join(map(u16, numbers))
+
+        h, w = self.hello, self.welcome
+        out = b"oblink/1/transcript\0" + u16(w["version"]) + u16(w["suite"])
+        out += offered(h["versions"]) + offered(h["suites"]) + h["nonce"] + w["nonce"] + self.verifier_fp + self.holder_fp
+        out += w["ruleset_digest"] + u8(w["tau"]) + u16(w["tokens_per_pair"]) + w["set_id"] + lp(w["public_key"])
+        out += self.request_digest + u64(len(self.batches))
+        for index, _, _ in self.batches:
+            out += u64(index) + b"".join(self.digests[index])
+        return out
+
+    def transcript(self):
+        return H512(self.transcript_input())
+
+    def receipt_body(self, completed_unix_ms):
+        """[END-3]"""
+        h, w, r = self.hello, self.welcome, self.request
+        return canonical({
+            "as_of": w["as_of"], "authority": "unsigned", "batches": len(self.batches),
+            "completed_unix_ms": completed_unix_ms, "epoch": w["epoch_id"].hex(), "format": "oblink/receipt/1",
+            "holder": self.holder_fp.hex(), "holder_statement_key": w["certificate"][32:64].hex(),
+            "pairs": r["pairs"], "public_key": w["public_key"].hex(), "request_digest": self.request_digest.hex(),
+            "request_id": r["request_id"], "ruleset": r["ruleset"], "ruleset_digest": r["ruleset_digest"],
+            "session": self.id.hex(), "set_id": w["set_id"].hex(), "suite": w["suite"], "tau": w["tau"],
+            "tokens": self.tokens, "transcript": self.transcript().hex(), "verifier": self.verifier_fp.hex(),
+            "verifier_statement_key": h["certificate"][32:64].hex(), "version": w["version"],
+        })  # fmt: skip
+
+    # --- what the holder refuses ---
+
+    def check_batch(self, data):
+        """[BAT-2], [STM-3]. Gives (index, blinded elements as points)."""
+        malformed = dict(blame="verifier", code=wire.BATCH_MALFORMED)
+        index, elements, signature = wire.unraw(data, wire.BATCH)
+        if index >= len(self.batches) or self.batches[index][2] != len(elements):
+            raise Refused("BAT-2", "index or count", **malformed)
+        digest = batch_digest(b"blinded", index, elements)
+        body = batch_body(self.id, self.request_digest, index, digest)
+        try:
+            check_statement(self.hello["certificate"][32:64], b"batch", body, signature)
+            points = wire.points(elements)
+        except Refused as e:
+            raise Refused("BAT-2", e.text, **malformed) from None
+        if index in self.digests and self.digests[index][0] != digest:
+            raise Refused("BAT-3", "another batch under a charged index", "verifier", wire.BATCH_CONFLICT)
+        return index, points
+
+    def check_complete(self, data):
+        """[END-2]"""
+        theirs = wire.uncontrol(data, wire.COMPLETE)["transcript"]
+        if len(self.digests) != len(self.batches):
+            raise Refused("END-2", "a batch is missing", "verifier", wire.OUT_OF_TURN)
+        if theirs != self.transcript():
+            raise Refused("END-2", "transcripts differ", code=wire.TRANSCRIPT_DIFFERS)
+
+    def check_acknowledge(self, data, receipt_body):
+        """[END-3]"""
+        signature = wire.uncontrol(data, wire.ACKNOWLEDGE)["signature"]
+        check_statement(self.hello["certificate"][32:64], b"receipt", receipt_body, signature)
+
+    # --- what the verifier refuses ---
+
+    def check_evaluated(self, data, index, blinded):
+        """[BAT-5], [SUI-2]. `blinded` are points; gives the evaluated elements as points."""
+        theirs, elements, proof = wire.unraw(data, wire.EVALUATED)
+        if theirs != index or len(elements) != len(blinded):
+            raise Refused("BAT-5", "answer to another batch", "holder")
+        points = wire.points(elements)
+        SUITE.verify_proof(group.decode(self.welcome["public_key"]), blinded, points, *wire.unproof(proof))
+        return points
+
+    def check_receipt(self, data, now):
+        """[END-3]"""
+        fields = wire.uncontrol(data, wire.RECEIPT)
+        try:
+            completed = json.loads(fields["body"])["completed_unix_ms"]
+            same = type(completed) is int and self.receipt_body(completed) == fields["body"]
+        except (ValueError, KeyError, TypeError):
+            same = False
+        if not same:
+            raise Refused("END-3", "a member of the receipt differs", "holder")
+        if completed > now + SKEW_MS_MAX:
+            raise Refused("END-3", "completed in the future", "holder")
+        check_statement(self.welcome["certificate"][32:64], b"receipt", fields["body"], fields["signature"])
+        return fields["body"]
+
+
+def check_hello(data, verifier_fp, offer, now):
+    """What the holder refuses in a Hello, given the sealed set's header as `offer` (a Welcome's fields). [HSK-1] to [HSK-4]"""
+    hello = wire.uncontrol(data, wire.HELLO)
+    malformed = dict(blame="verifier", code=wire.REQUEST_MALFORMED)
+    versions, suites = hello["versions"], hello["suites"]
+    if not versions or not suites or versions != sorted(set(versions)):
+        raise Refused("FRM-4", "versions or suites", "verifier")
+    if 1 not in versions:
+        raise Refused("HSK-1", "no common version", code=wire.VERSION_UNSUPPORTED)
+    if 1 not in suites:
+        raise Refused("HSK-1", "no common suite", code=wire.SUITE_UNSUPPORTED)
+    check_clock(hello["clock_unix_ms"], now)
+    try:
+        check_certificate(hello["certificate"], verifier_fp)
+    except Refused as e:
+        raise Refused(e.anchor, e.text, "verifier", wire.SIGNATURE_INVALID) from None
+    request = parse_request(hello["request"])
+    if hello["signatures"]:
+        raise Refused("HSK-4", "signatures without a policy", **malformed)
+    if (request["ruleset_digest"], request["tokens_per_pair"]) != (offer["ruleset_digest"].hex(), offer["tokens_per_pair"]):
+        raise Refused("HSK-3", "ruleset or tokens a pair", code=wire.RULESET_MISMATCH)
+    if request["pairs"] > offer["pilot_pairs_max"]:
+        raise Refused("HSK-4", "pairs", "verifier", wire.PAIRS_OVER_CAP)
+    if request["pairs"] * request["tokens_per_pair"] > offer["session_tokens_max"]:
+        raise Refused("TAG-3", "tokens", "verifier", wire.TOKENS_OVER_CAP)
+    return request
+
+
+def check_welcome(data, hello_frame, holder_fp, now):
+    """What the verifier refuses in a Welcome. [HSK-7]"""
+    hello, w = wire.uncontrol(hello_frame, wire.HELLO), wire.uncontrol(data, wire.WELCOME)
+    request = parse_request(hello["request"])
+    if w["version"] not in hello["versions"] or w["suite"] not in hello["suites"]:
+        raise Refused("HSK-7", "version or suite not offered", "holder")
+    check_clock(w["clock_unix_ms"], now)
+    try:
+        check_certificate(w["certificate"], holder_fp)
+    except Refused as e:
+        raise Refused(e.anchor, e.text, "holder") from None
+    if (w["ruleset_digest"].hex(), w["tokens_per_pair"]) != (request["ruleset_digest"], request["tokens_per_pair"]):
+        raise Refused("HSK-3", "ruleset or tokens a pair")
+    if not 1 <= w["set_tags"] <= w["declared_tags"] or w["session_tokens_max"] < 1:
+        raise Refused("HSK-7", "counts", "holder")
+    if w["tau"] != tau(w["declared_tags"], w["session_tokens_max"]) or w["tau"] > 126:
+        raise Refused("TAG-3", "τ", "holder")
+    if request["pairs"] * request["tokens_per_pair"] > w["session_tokens_max"]:
+        raise Refused("HSK-7", "tokens above session_tokens_max", "holder")
+    if w["authority"] != 0 or w["batches_in_flight_max"] == 0:
+        raise Refused("HSK-7", "authority or batches in flight", "holder")
+    try:
+        group.decode(w["public_key"])
+    except Refused:
+        raise Refused("HSK-7", "public key", "holder") from None
+    return w
+
+
+def check_set(file, welcome):
+    """The tags of a file that agrees with Welcome. [SET-7]"""
+    if len(file) != welcome["set_bytes"] or H256(file) != welcome["set_id"]:
+        raise Refused("SET-7", "SetId", "holder")
+    p, bits, declared, tags = sealed_set.read(file)
+    header = (p.suite, bits, p.tokens_per_pair, p.session_tokens_max, declared, len(tags), p.as_of, p.epoch_id)
+    w = welcome
+    stated = (w["suite"], w["tau"], w["tokens_per_pair"], w["session_tokens_max"], w["declared_tags"], w["set_tags"])
+    stated += (w["as_of"], w["epoch_id"])
+    if header != stated or p.ruleset_digest != w["ruleset_digest"] or p.public_key != w["public_key"]:
+        raise Refused("SET-7", "header and Welcome differ", "holder")
+    return tags
+
+
