@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
+use oblink_benches::dalek::{self, finalize_hash, hash_to_group};
 use oblink_oprf::{Blind, KeyPair, blind_slice, finalize_slice, hazmat, verify, verify_slice};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -28,35 +29,8 @@ fn inputs() -> Vec<[u8; 96]> {
         .collect()
 }
 
-fn scalar(bytes: &[u8]) -> Scalar {
-    Scalar::from_canonical_bytes(bytes.try_into().unwrap()).unwrap()
-}
-
-/// `expand_message_xmd` of RFC 9380 as it is written down, for 64 bytes.
-fn expand(message: &[u8], dst: &[u8]) -> [u8; 64] {
-    let b_0 = Sha512::new()
-        .chain_update([0; 128])
-        .chain_update(message)
-        .chain_update([0, 64, 0])
-        .chain_update(dst)
-        .chain_update([dst.len() as u8])
-        .finalize();
-    Sha512::new().chain_update(b_0).chain_update([1]).chain_update(dst).chain_update([dst.len() as u8]).finalize().into()
-}
-
-fn hash_to_group(input: &[u8]) -> RistrettoPoint {
-    RistrettoPoint::from_uniform_bytes(&expand(input, b"HashToGroup-OPRFV1-\x01-ristretto255-SHA512"))
-}
-
-fn finalize_hash(input: &[u8], element: &CompressedRistretto) -> [u8; 64] {
-    Sha512::new()
-        .chain_update((input.len() as u16).to_be_bytes())
-        .chain_update(input)
-        .chain_update([0, 32])
-        .chain_update(element.as_bytes())
-        .chain_update(b"Finalize")
-        .finalize()
-        .into()
+fn scalar(bytes: &[u8; 32]) -> Scalar {
+    dalek::scalar(bytes).unwrap()
 }
 
 /// Hash, multiply, encode, hash: record by record.
@@ -66,19 +40,9 @@ fn seal_naive(k: &Scalar, inputs: &[[u8; 96]], out: &mut [[u8; 64]]) {
     }
 }
 
-/// The same with k/2 and one inversion for the whole slice.
-fn seal_batched(k: &Scalar, inputs: &[[u8; 96]], out: &mut [[u8; 64]]) {
-    let half = k.div_by_2();
-    let points: Vec<_> = inputs.iter().map(|input| hash_to_group(input) * half).collect();
-    let elements = RistrettoPoint::double_and_compress_batch(&points);
-    for ((input, element), out) in inputs.iter().zip(&elements).zip(out) {
-        *out = finalize_hash(input, element);
-    }
-}
-
 fn seal(c: &mut Criterion) {
     let key = KeyPair::derive(&[1; 32], b"bench").unwrap();
-    let k = scalar(&*key.secret().to_bytes());
+    let k = scalar(&key.secret().to_bytes());
     let inputs = inputs();
     let mut out = vec![[0; 64]; N];
     let mut expected = vec![[0; 64]; N];
@@ -87,7 +51,7 @@ fn seal(c: &mut Criterion) {
     group.throughput(Throughput::Elements(N as u64)).sample_size(20);
     group.bench_function("dalek_naive", |b| b.iter(|| seal_naive(&k, black_box(&inputs), &mut out)));
     assert_eq!(out, expected);
-    group.bench_function("dalek_batched", |b| b.iter(|| seal_batched(&k, black_box(&inputs), &mut out)));
+    group.bench_function("dalek_batched", |b| b.iter(|| dalek::seal(&k, black_box(&inputs), &mut out)));
     assert_eq!(out, expected);
     group.bench_function("oprf", |b| {
         b.iter(|| key.evaluate_slice(black_box(&inputs), &mut out).unwrap());
@@ -100,10 +64,10 @@ fn session(c: &mut Criterion) {
     let mut rng = StdRng::seed_from_u64(1);
     let key = KeyPair::derive(&[1; 32], b"bench").unwrap();
     let public = key.public();
-    let k = scalar(&*key.secret().to_bytes());
+    let k = scalar(&key.secret().to_bytes());
     let inputs = inputs();
     let blinds: Vec<_> = (0..N).map(|_| Blind::random(&mut rng)).collect();
-    let scalars: Vec<_> = blinds.iter().map(|blind| scalar(&*hazmat::blind_to_bytes(blind))).collect();
+    let scalars: Vec<_> = blinds.iter().map(|blind| scalar(&hazmat::blind_to_bytes(blind))).collect();
     let (mut blinded, mut evaluated) = (vec![[0; 32]; N], vec![[0; 32]; N]);
     blind_slice(&inputs, &blinds, &mut blinded).unwrap();
     let composite = key.blind_evaluate_slice(0, &blinded, &mut evaluated).unwrap();
@@ -177,7 +141,7 @@ fn session(c: &mut Criterion) {
 /// The composite's sum: the cost of verifiability.
 fn composite(c: &mut Criterion) {
     let points: Vec<_> = inputs().iter().map(|input| hash_to_group(input)).collect();
-    let weights: Vec<_> = inputs().iter().map(|input| Scalar::from_bytes_mod_order_wide(&expand(input, b"weights"))).collect();
+    let weights: Vec<_> = inputs().iter().map(|input| Scalar::from_bytes_mod_order_wide(&Sha512::digest(input).into())).collect();
     let mut group = c.benchmark_group("composite");
     group.throughput(Throughput::Elements(N as u64)).sample_size(20);
     group.bench_function("dalek_vartime_multiscalar", |b| {

@@ -1,2 +1,78 @@
-//! The benchmark programs.
-fn main() {}
+//! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use oblink_benches::{ratios, scale};
+use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
+use oblink_node::failure::{Exit, Failure};
+use oblink_node::report::Reporter;
+
+/// What oblink costs on this machine.
+#[derive(Parser, Debug)]
+#[command(name = "oblink-benches", version)]
+struct Cli {
+    /// How it speaks.
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Both peers as two processes over QUIC on loopback, on generated people; checks that the result is the plaintext join.
+    Scale(ScaleArgs),
+    /// oblink's cost an item over plain curve25519-dalek's, one core, medians of interleaved rounds.
+    Ratios(RatioArgs),
+}
+
+#[derive(Args, Debug)]
+struct ScaleArgs {
+    /// Pairs that the verifier asks.
+    #[arg(long, default_value = "700000", value_name = "N")]
+    pairs: u64,
+    /// Records that the holder has.
+    #[arg(long, default_value = "7000000", value_name = "M")]
+    records: u64,
+    /// Seed of the generated people.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// Work in DIR and keep it, instead of in a temporary directory.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<std::path::PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct RatioArgs {
+    /// Rounds, each of both sides.
+    #[arg(long, default_value = "9", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "R")]
+    rounds: u32,
+    /// Items a round and side: a slice of a batch.
+    #[arg(long, default_value = "4096", value_parser = clap::value_parser!(u16).range(1..=32_768), value_name = "N")]
+    items: u16,
+}
+
+fn main() -> ExitCode {
+    // The peers of `scale` are this program again: then it is the demo's in everything.
+    if std::env::args_os().nth(1).is_some_and(|role| role == "holder" || role == "verifier") {
+        return demo_main();
+    }
+    let cli = Cli::parse();
+    let reporter = Reporter::new(cli.output.json, !cli.output.no_progress, cli.output.quiet);
+    reporter.install_log(cli.output.verbose);
+    let done = match cli.command {
+        Command::Scale(args) => {
+            let ScaleArgs { pairs, records, seed, keep } = args;
+            scale::run(&DemoCli { output: cli.output, pairs, records, seed, write_sample: None, keep, command: None }, &reporter)
+        }
+        Command::Ratios(args) => ratios::run(args.rounds, args.items.into(), &reporter).map_err(|error| Failure::bug(format!("{error:#}"))),
+    };
+    match done {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            reporter.fail(&failure);
+            failure.exit().into()
+        }
+    }
+}

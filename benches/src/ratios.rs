@@ -1,0 +1,198 @@
+//! `ratios`: what oblink takes for an item, over what plain curve25519-dalek takes, in one process on one core.
+//!
+//! Each round does both sides, the one that begins changing from round to round; a round's ratio is of times that lie within a second of
+//! each other, and the median of the rounds is given. Times are processor time of this thread.
+
+use std::hint::black_box;
+
+use anyhow::{Result, ensure};
+use oblink_node::report::Reporter;
+use oblink_oprf::{Blind, KeyPair, blind_slice, finalize_slice, hazmat, verify, verify_slice};
+use oblink_session::epoch::{EpochKeys, EpochSeed};
+use oblink_session::tag::TagPrefix;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::clock::{median, timed};
+use crate::{ENGINE, dalek, machine, sample};
+
+/// One ratio with what it is of.
+struct Measured {
+    ratio: f64,
+    oblink_us: f64,
+    dalek_us: f64,
+}
+
+/// Measures all three and prints them.
+///
+/// # Errors
+/// A temporary directory that cannot be written; a computation that fails or gives something else than the other side's, which is a bug.
+pub fn run(rounds: u32, items: usize, reporter: &Reporter) -> Result<()> {
+    reporter.note(&format!("{rounds} rounds of {items} items, engine {ENGINE}"));
+    let tokens = sample::tokens(items)?;
+    let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+    let seal = seal(rounds, &tokens)?;
+    let (holder, verifier) = session(rounds, &tokens)?;
+    let mut object = json!({
+        "engine": ENGINE,
+        "rounds": rounds,
+        "items": tokens.len(),
+        "machine": machine::describe(),
+        "versions": machine::versions(),
+    });
+    let mut table = format!("engine {ENGINE}; medians of {rounds} rounds of {} items, one core\n\n", tokens.len());
+    table.push_str("              ratio   oblink µs   dalek µs   an item\n");
+    for (name, of, measured) in [
+        ("seal", "a held record: hash, map, multiply, encode, tag", seal),
+        ("holder", "a submitted pair: decode, multiply, encode, prove", holder),
+        ("verifier", "a submitted pair: blind, check the proof, unblind, tag", verifier),
+    ] {
+        object[format!("{name}_ratio")] = json!(measured.ratio);
+        object[format!("{name}_us")] = json!(measured.oblink_us);
+        object[format!("{name}_dalek_us")] = json!(measured.dalek_us);
+        table.push_str(&format!("{name:<10} {:>8.3} {:>11.2} {:>10.2}   {of}\n", measured.ratio, measured.oblink_us, measured.dalek_us));
+    }
+    reporter.json(&object);
+    reporter.answer(table.trim_end());
+    Ok(())
+}
+
+/// Interleaves both sides; the first round warms up and does not count.
+fn interleave(
+    rounds: u32,
+    items: usize,
+    mut oblink: impl FnMut() -> Result<()>,
+    mut dalek: impl FnMut() -> Result<()>,
+) -> Result<Measured> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let (of_oblink, of_dalek) = if round % 2 == 0 {
+            let first = timed(&mut oblink)?;
+            (first, timed(&mut dalek)?)
+        } else {
+            let first = timed(&mut dalek)?;
+            (timed(&mut oblink)?, first)
+        };
+        of_oblink.0?;
+        of_dalek.0?;
+        if round > 0 {
+            ours.push(of_oblink.1);
+            theirs.push(of_dalek.1);
+        }
+    }
+    let us = |times: &[f64]| median(times.iter().copied()) * 1e6 / items as f64;
+    Ok(Measured {
+        ratio: median(ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs)),
+        oblink_us: us(&ours),
+        dalek_us: us(&theirs),
+    })
+}
+
+fn seal(rounds: u32, tokens: &[&[u8]]) -> Result<Measured> {
+    let keys = EpochKeys::derive(&EpochSeed::from_bytes(Zeroizing::new([7; 32])), [7; 16])?;
+    // The epoch's own key cannot be had; any other costs the same.
+    let pair = KeyPair::derive(&[7; 32], b"ratios")?;
+    let k = dalek::scalar(&pair.secret().to_bytes())?;
+    let mut prefixes = vec![TagPrefix(0); tokens.len()];
+    let (mut outputs, mut expected) = (vec![[0; 64]; tokens.len()], vec![[0; 64]; tokens.len()]);
+    let measured = interleave(
+        rounds,
+        tokens.len(),
+        || Ok(keys.tag_prefixes(black_box(tokens), &mut prefixes)?),
+        || {
+            dalek::seal(&k, black_box(tokens), &mut outputs);
+            Ok(())
+        },
+    )?;
+    pair.evaluate_slice(tokens, &mut expected)?;
+    ensure!(outputs == expected, "both sides do not seal alike");
+    Ok(measured)
+}
+
+/// Holder and verifier, each of whole batches.
+fn session(rounds: u32, tokens: &[&[u8]]) -> Result<(Measured, Measured)> {
+    let mut rng = StdRng::seed_from_u64(7);
+    let pair = KeyPair::derive(&[7; 32], b"ratios")?;
+    let public = pair.public();
+    let k = dalek::scalar(&pair.secret().to_bytes())?;
+    let blinds: Vec<_> = tokens.iter().map(|_| Blind::random(&mut rng)).collect();
+    let scalars = blinds.iter().map(|blind| dalek::scalar(&hazmat::blind_to_bytes(blind))).collect::<Result<Vec<_>>>()?;
+    let nonce = dalek::scalar(&hazmat::blind_to_bytes(&Blind::random(&mut rng)))?;
+    let n = tokens.len();
+    let mut blinded = vec![[0; 32]; n];
+    blind_slice(tokens, &blinds, &mut blinded)?;
+
+    let mut evaluated = vec![[0; 32]; n];
+    let composite = pair.blind_evaluate_slice(0, &blinded, &mut evaluated)?;
+    let proof = pair.prove(composite, &blinded, &evaluated, &mut rng)?;
+    let mut own = evaluated.clone();
+    let mut answer = None;
+    let holder = interleave(
+        rounds,
+        n,
+        || {
+            let composite = pair.blind_evaluate_slice(0, black_box(&blinded), &mut own)?;
+            black_box(pair.prove(composite, &blinded, &own, &mut rng)?);
+            Ok(())
+        },
+        || {
+            answer = Some(dalek::blind_evaluate(&k, &public.to_bytes(), black_box(&blinded), &nonce)?);
+            Ok(())
+        },
+    )?;
+    let Some(answer) = answer else { anyhow::bail!("no round was run") };
+    ensure!(own == evaluated && answer.elements == evaluated, "both sides do not evaluate alike");
+
+    let mut elements = vec![[0; 32]; n];
+    let (mut outputs, mut others) = (vec![[0; 64]; n], vec![[0; 64]; n]);
+    let verifier = interleave(
+        rounds,
+        n,
+        || {
+            blind_slice(black_box(tokens), &blinds, &mut elements)?;
+            let (composite, decoded) = verify_slice(&public, 0, &elements, &evaluated)?;
+            let verified = verify(&public, composite, &proof)?;
+            Ok(finalize_slice(&verified, tokens, &blinds, &decoded, &mut outputs)?)
+        },
+        || {
+            let blinded = dalek::blind(black_box(tokens), &scalars);
+            dalek::verify_and_finalize(&public.to_bytes(), tokens, &scalars, &blinded, &answer, &mut others)
+        },
+    )?;
+    ensure!(elements == blinded && outputs == others, "both sides do not finalise alike");
+    Ok((holder, verifier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The comparison is of equal things: each `ensure` above holds, and dalek's proof is checked by dalek, ours by us.
+    #[test]
+    fn both_sides_compute_the_same() {
+        let tokens = sample::tokens(300).unwrap();
+        assert_eq!(tokens.len(), 300);
+        let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+        assert!(seal(1, &tokens).unwrap().ratio > 0.0);
+        let (holder, verifier) = session(1, &tokens).unwrap();
+        assert!(holder.ratio > 0.0 && verifier.ratio > 0.0);
+    }
+
+    /// A proof of dalek's side is one of RFC 9497, not one of its own kind.
+    #[test]
+    fn oblink_accepts_dalek_s_proof() {
+        let pair = KeyPair::derive(&[7; 32], b"ratios").unwrap();
+        let public = pair.public();
+        let k = dalek::scalar(&pair.secret().to_bytes()).unwrap();
+        let blinds = [dalek::scalar(&pair.secret().to_bytes()).unwrap(); 3];
+        let blinded = dalek::blind(&[b"a", b"b", b"c"], &blinds);
+        let answer = dalek::blind_evaluate(&k, &public.to_bytes(), &blinded.elements, &blinds[0]).unwrap();
+        let mut proof = [0; 64];
+        proof[..32].copy_from_slice(answer.proof[0].as_bytes());
+        proof[32..].copy_from_slice(answer.proof[1].as_bytes());
+        let (composite, _) = verify_slice(&public, 0, &blinded.elements, &answer.elements).unwrap();
+        verify(&public, composite, &oblink_oprf::Proof::from_bytes(&proof).unwrap()).unwrap();
+    }
+}
