@@ -33,7 +33,8 @@ impl Party {
     /// A command of this party's program on its home; `line` is divided at blanks.
     #[must_use]
     pub fn call(&self, line: &str) -> Call {
-        Call::new(self.program).args(line).path("--home", &self.home)
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        Call::new(self.program).arg(command).path("--home", &self.home).args(rest)
     }
 
     /// `trust --peer LABEL`.

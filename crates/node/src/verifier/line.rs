@@ -8,7 +8,6 @@ use oblink_quic::{Connection, FrameReceiver, FrameSender};
 use oblink_session::Error;
 use oblink_session::blind::Blinder;
 use oblink_session::error::{Misbehaviour, Refusal};
-use oblink_session::set::SetOffer;
 use oblink_session::tag::Tag;
 use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Frame, FrameType, SetChunk};
@@ -26,6 +25,9 @@ use crate::report::Bar;
 
 /// How long the holder may take to answer Hello, Complete and Acknowledge: its ledger writes to a disk.
 const ANSWER_WAIT: Duration = Duration::from_secs(120);
+
+/// How long until a set that another check is fetching is looked for again.
+const IN_USE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Tags that have come out, with the index of their token.
 pub(super) type Asked = Vec<(Tag, u64)>;
@@ -188,14 +190,23 @@ fn tokens_of(list: &List, first: usize, count: usize) -> Result<Vec<&[u8]>, Fail
 /// The sealed set: from an earlier session of this epoch if it is here and whole, else from the holder (SPEC SET-7).
 async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path) -> Result<VerifiedSet, Failure> {
     let offer = locked(&running.session).offer().clone();
-    let (dir, kept) = (sets.to_owned(), offer.clone());
-    let cached = blocking(move || Ok(VerifiedSet::open(&RealDisk, &set_path(&dir, &kept.set_id), &kept).ok())).await?;
-    if let Some(set) = cached {
-        return Ok(set);
-    }
     let mut again = false;
     loop {
-        let receiving = receive_set(connection, running, sets, &offer).await?;
+        let (dir, kept) = (sets.to_owned(), offer.clone());
+        let cached = blocking(move || Ok(VerifiedSet::open(&RealDisk, &set_path(&dir, &kept.set_id), &kept).ok())).await?;
+        if let Some(set) = cached {
+            return Ok(set);
+        }
+        let (dir, wanted) = (sets.to_owned(), offer.clone());
+        let receiving = match blocking(move || Ok(ReceivedSet::begin(Arc::new(RealDisk), &dir, &wanted))).await? {
+            // Another check of this home is fetching it: then it will be here, or that check ends and leaves what it has.
+            Err(StoreError::InUse { .. }) => {
+                tokio::time::sleep(IN_USE_PAUSE).await;
+                continue;
+            }
+            begun => begun?,
+        };
+        let receiving = receive_set(connection, running, receiving).await?;
         match blocking(move || Ok(receiving.verify())).await? {
             // What an earlier run had received was damaged on this disk. It is gone now, so that the second time can only succeed or be the
             // holder's fault.
@@ -209,9 +220,7 @@ async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path)
 }
 
 /// Asks for what is missing of the set, until it is complete; what arrives stays on the disk for the next try.
-async fn receive_set(connection: &Connection, running: &Arc<Running>, sets: &Path, offer: &SetOffer) -> Result<ReceivedSet, Failure> {
-    let (dir, wanted) = (sets.to_owned(), offer.clone());
-    let mut receiving = blocking(move || Ok(ReceivedSet::begin(Arc::new(RealDisk), &dir, &wanted)?)).await?;
+async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiving: ReceivedSet) -> Result<ReceivedSet, Failure> {
     if !receiving.is_complete() {
         let request = locked(&running.session).request_set(receiving.length())?;
         let (mut to, mut from) = connection.open_stream().await?;
