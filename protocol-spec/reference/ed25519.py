@@ -40,6 +40,14 @@ def _small_order(p):
     return p[0] % P == 0 and (p[1] - p[2]) % P == 0
 
 
+def check_key(public):
+    """A public key that may verify something: [STM-2]."""
+    point = _decode(public)
+    if _small_order(point):
+        raise Refused("STM-2", "point of small order")
+    return point
+
+
 def _expand(secret):
     h = H512(secret)
     a = int.from_bytes(h[:32], "little")
@@ -71,8 +79,8 @@ def verify(public, message, signature):
     s = int.from_bytes(signature[32:], "little")
     if s >= ORDER:
         raise Refused("STM-2", "signature's scalar is not canonical")
-    a, r = _decode(public), _decode(signature[:32])
-    if _small_order(a) or _small_order(r):
+    a, r = check_key(public), _decode(signature[:32])
+    if _small_order(r):
         raise Refused("STM-2", "point of small order")
     k = _hash(signature[:32], public, message)
     # sB - kA = R, compared as encodings.

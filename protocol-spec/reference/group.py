@@ -114,6 +114,14 @@ def decode(data):
     return x, y, 1, t
 
 
+def is_element(data):
+    try:
+        decode(data)
+    except Refused:
+        return False
+    return True
+
+
 def decode_scalar(data):
     s = int.from_bytes(data, "little")
     if len(data) != 32 or s >= ORDER:

@@ -96,13 +96,13 @@ def run(inputs, proofs):
     w = s.check_welcome(welcome, hello, parties.holder_fp, i["hello_unix_ms"])
     session = s.Session(parties.verifier_fp, parties.holder_fp, hello, welcome)
 
-    sent("verifier", "SetRequest", wire.control(wire.SET_REQUEST, set_id=w["set_id"], offset=0))
+    session.check_set_request(
+        sent("verifier", "SetRequest", wire.control(wire.SET_REQUEST, set_id=w["set_id"], offset=0))
+    )
     received = b""
     for offset in range(0, len(parties.set), i["set_chunk_bytes"]):
         chunk = wire.set_chunk(offset, parties.set[offset : offset + i["set_chunk_bytes"]])
-        at, data = wire.unset_chunk(sent("holder", "SetChunk", chunk))
-        assert at == len(received)
-        received += data
+        received += session.check_set_chunk(sent("holder", "SetChunk", chunk), len(received))
     held = set(s.check_set(received, w))
 
     blinds, outputs, batches = [], [], []

@@ -72,10 +72,10 @@ def read_header(file):
         refuse("a reserved or padding byte is set")
     if size != BLOCK:
         refuse("tags a block")
-    if not 1 <= n <= declared or not 1 <= most or not 1 <= per_pair <= 64:
-        refuse("counts")
-    if bits != tau(declared, most) or bits > 126:
+    if bits != tau(declared, most):
         refuse("τ", "TAG-3")
+    if not 1 <= n <= declared or not 1 <= per_pair <= 64:
+        refuse("counts")
     if k != rice(bits, n):
         refuse("Rice parameter")
     parameters = Parameters(suite, per_pair, as_of, most, header[48:64], header[64:96], header[96:128])

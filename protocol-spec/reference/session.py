@@ -10,6 +10,8 @@ from hashes import H256, H512, lp, u8, u16, u32, u64
 from tokens import SUITE, tau
 
 SKEW_MS_MAX = 300_000
+# The blame where neither broke a rule: the two are configured differently.
+CONFIGURATION = "configuration"
 SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
@@ -33,7 +35,7 @@ def check_certificate(certificate, peer_fingerprint):
         raise Refused("STM-1", "the certificate's identity is not the one that TLS authenticated")
     try:
         ed25519.verify(certificate[:32], b"oblink/1/statement-key\0" + H512(certificate[:72]), certificate[72:])
-        ed25519._decode(certificate[32:64])
+        ed25519.check_key(certificate[32:64])
     except Refused as e:
         raise Refused("STM-1", "certificate: " + e.text) from None
     return certificate[32:64]
@@ -116,7 +118,7 @@ def batch_body(session, request_digest, index, blinded_digest):
 
 def check_clock(theirs, now, anchor="HSK-2"):
     if abs(theirs - now) > SKEW_MS_MAX:
-        raise Refused(anchor, "clocks differ", code=wire.CLOCK_SKEW)
+        raise Refused(anchor, "clocks differ", CONFIGURATION, wire.CLOCK_SKEW)
 
 
 class Session:
@@ -179,12 +181,14 @@ class Session:
         body = batch_body(self.id, self.request_digest, index, digest)
         try:
             check_statement(self.hello["certificate"][32:64], b"batch", body, signature)
-            points = wire.points(elements)
         except Refused as e:
-            raise Refused("BAT-2", e.text, **malformed) from None
+            raise Refused("STM-3", e.text, "verifier", wire.SIGNATURE_INVALID) from None
         if index in self.digests and self.digests[index][0] != digest:
             raise Refused("BAT-3", "another batch under a charged index", "verifier", wire.BATCH_CONFLICT)
-        return index, points
+        try:
+            return index, wire.points(elements)
+        except Refused as e:
+            raise Refused(e.anchor, e.text, **malformed) from None
 
     def check_complete(self, data):
         """[END-2]"""
@@ -192,7 +196,13 @@ class Session:
         if len(self.digests) != len(self.batches):
             raise Refused("END-2", "a batch is missing", "verifier", wire.OUT_OF_TURN)
         if theirs != self.transcript():
-            raise Refused("END-2", "transcripts differ", code=wire.TRANSCRIPT_DIFFERS)
+            raise Refused("END-2", "transcripts differ", "verifier", wire.TRANSCRIPT_DIFFERS)
+
+    def check_set_request(self, data):
+        """[SET-8]"""
+        asked = wire.uncontrol(data, wire.SET_REQUEST)
+        if asked["set_id"] != self.welcome["set_id"] or asked["offset"] > self.welcome["set_bytes"]:
+            raise Refused("SET-8", "not this session's set, or beyond its end", "verifier", wire.OUT_OF_TURN)
 
     def check_acknowledge(self, data, receipt_body):
         """[END-3]"""
@@ -201,11 +211,18 @@ class Session:
 
     # --- what the verifier refuses ---
 
+    def check_set_chunk(self, data, offset):
+        """[SET-8]. `offset` is the one due."""
+        at, part = wire.unset_chunk(data)
+        if at != offset or at + len(part) > self.welcome["set_bytes"]:
+            raise Refused("SET-8", "not the bytes due", "holder")
+        return part
+
     def check_evaluated(self, data, index, blinded):
         """[BAT-5], [SUI-2]. `blinded` are points; gives the evaluated elements as points."""
         theirs, elements, proof = wire.unraw(data, wire.EVALUATED)
         if theirs != index or len(elements) != len(blinded):
-            raise Refused("BAT-5", "answer to another batch", "holder")
+            raise Refused("BAT-4", "answer to another batch", "holder")
         points = wire.points(elements)
         SUITE.verify_proof(group.decode(self.welcome["public_key"]), blinded, points, *wire.unproof(proof))
         return points
@@ -221,7 +238,7 @@ class Session:
         if not same:
             raise Refused("END-3", "a member of the receipt differs", "holder")
         if completed > now + SKEW_MS_MAX:
-            raise Refused("END-3", "completed in the future", "holder")
+            raise Refused("END-3", "completed in the future", CONFIGURATION)
         check_statement(self.welcome["certificate"][32:64], b"receipt", fields["body"], fields["signature"])
         return fields["body"]
 
@@ -229,28 +246,25 @@ class Session:
 def check_hello(data, verifier_fp, offer, now):
     """What the holder refuses in a Hello, given the sealed set's header as `offer` (a Welcome's fields). [HSK-1] to [HSK-4]"""
     hello = wire.uncontrol(data, wire.HELLO)
-    malformed = dict(blame="verifier", code=wire.REQUEST_MALFORMED)
     versions, suites = hello["versions"], hello["suites"]
     if not versions or not suites or versions != sorted(set(versions)):
         raise Refused("FRM-4", "versions or suites", "verifier")
     if 1 not in versions:
-        raise Refused("HSK-1", "no common version", code=wire.VERSION_UNSUPPORTED)
+        raise Refused("HSK-1", "no common version", CONFIGURATION, wire.VERSION_UNSUPPORTED)
     if 1 not in suites:
-        raise Refused("HSK-1", "no common suite", code=wire.SUITE_UNSUPPORTED)
+        raise Refused("HSK-1", "no common suite", CONFIGURATION, wire.SUITE_UNSUPPORTED)
     check_clock(hello["clock_unix_ms"], now)
     try:
         check_certificate(hello["certificate"], verifier_fp)
     except Refused as e:
         raise Refused(e.anchor, e.text, "verifier", wire.SIGNATURE_INVALID) from None
     request = parse_request(hello["request"])
-    if hello["signatures"]:
-        raise Refused("HSK-4", "signatures without a policy", **malformed)
     if (request["ruleset_digest"], request["tokens_per_pair"]) != (offer["ruleset_digest"].hex(), offer["tokens_per_pair"]):
-        raise Refused("HSK-3", "ruleset or tokens a pair", code=wire.RULESET_MISMATCH)
+        raise Refused("HSK-3", "ruleset or tokens a pair", CONFIGURATION, wire.RULESET_MISMATCH)
     if request["pairs"] > offer["pilot_pairs_max"]:
         raise Refused("HSK-4", "pairs", "verifier", wire.PAIRS_OVER_CAP)
     if request["pairs"] * request["tokens_per_pair"] > offer["session_tokens_max"]:
-        raise Refused("TAG-3", "tokens", "verifier", wire.TOKENS_OVER_CAP)
+        raise Refused("TAG-3", "tokens", CONFIGURATION, wire.TOKENS_OVER_CAP)
     return request
 
 
@@ -266,15 +280,17 @@ def check_welcome(data, hello_frame, holder_fp, now):
     except Refused as e:
         raise Refused(e.anchor, e.text, "holder") from None
     if (w["ruleset_digest"].hex(), w["tokens_per_pair"]) != (request["ruleset_digest"], request["tokens_per_pair"]):
-        raise Refused("HSK-3", "ruleset or tokens a pair")
-    if not 1 <= w["set_tags"] <= w["declared_tags"] or w["session_tokens_max"] < 1:
-        raise Refused("HSK-7", "counts", "holder")
-    if w["tau"] != tau(w["declared_tags"], w["session_tokens_max"]) or w["tau"] > 126:
-        raise Refused("TAG-3", "τ", "holder")
+        raise Refused("HSK-3", "ruleset or tokens a pair", CONFIGURATION)
     if request["pairs"] * request["tokens_per_pair"] > w["session_tokens_max"]:
-        raise Refused("HSK-7", "tokens above session_tokens_max", "holder")
-    if w["authority"] != 0 or w["batches_in_flight_max"] == 0:
-        raise Refused("HSK-7", "authority or batches in flight", "holder")
+        raise Refused("HSK-7", "tokens above session_tokens_max", CONFIGURATION)
+    if w["tau"] != tau(w["declared_tags"], w["session_tokens_max"]):
+        raise Refused("TAG-3", "τ", "holder")
+    if not 1 <= w["set_tags"] <= w["declared_tags"]:
+        raise Refused("HSK-7", "counts", "holder")
+    if w["batches_in_flight_max"] == 0:
+        raise Refused("FRM-4", "batches in flight", "holder")
+    if w["authority"] != 0:
+        raise Refused("HSK-7", "authority", "holder")
     try:
         group.decode(w["public_key"])
     except Refused:

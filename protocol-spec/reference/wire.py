@@ -57,7 +57,7 @@ SCHEMAS = {
     ],
     SET_REQUEST: [("set_id", 32), ("offset", "u64")],
     COMPLETE: [("transcript", 64)],
-    RECEIPT: [("body", ("bytes", 16_384)), ("signature", 64)],
+    RECEIPT: [("body", ("bytes", 8_192)), ("signature", 64)],
     ACKNOWLEDGE: [("signature", 64)],
     PING: [("clock_unix_ms", "u64")],
     PONG: [("clock_unix_ms", "u64")],

@@ -151,8 +151,7 @@ fn run(inputs: Inputs) -> Outputs {
     // END-5: a dummy is never looked up.
     let slots: Vec<_> = inputs.pairs.iter().flatten().collect();
     let mut asked: Vec<_> = (0..).zip(&tags).filter(|(i, _)| slots[*i as usize].is_some()).map(|(i, tag)| (*tag, i)).collect();
-    let matched: BTreeSet<u64> =
-        set.join(&mut asked).unwrap().into_iter().map(|index| index / u64::from(inputs.tokens_per_pair)).collect();
+    let matched: BTreeSet<u64> = set.join(&mut asked).unwrap().into_iter().map(|index| index / u64::from(inputs.tokens_per_pair)).collect();
 
     let blinder = fixed.blinder();
     let blinds = (0..).zip(&fixed.tokens).map(|(i, token)| *blind_to_bytes(&blinder.blind(i, token)));

@@ -1,0 +1,417 @@
+#!/usr/bin/env python3
+"""Makes vectors/negative.json: broken inputs, the requirement that each breaks, and who is to blame."""
+import json
+
+import ed25519
+import group
+import sealed_set
+import session as s
+import wire
+from hashes import H256, u8, u16, u32, u64
+from negative import VECTORS, differences, frames, good
+from tokens import SUITE, tau
+
+NOTE = (
+    "Each case is something that a reader must refuse. `state` says where: `set` is a whole sealed set; `received set` is one"
+    " that came for the Welcome in `welcome`; all others are one frame, received in a session of session.json (the first, or"
+    " the case's `session`, counted from 0) by the holder before anything (`hello`; it allows 10 pairs unsigned), after"
+    " Welcome (`set request`, `batch`), after the first batch (`batch again`, `complete early`), after every batch"
+    " (`complete`), after Receipt (`acknowledge`), or by the verifier after Hello (`welcome`), when the set's first chunk is"
+    " due (`set chunk`), after the first Batch (`evaluated`), after Complete (`receipt`), after Acknowledge (`closed`). Clocks"
+    " are those of the inputs. `blame` is who broke the rule, or `configuration` where nobody did. `refusal` is the code that"
+    " a holder answers (FRM-5). Byte strings are hexadecimal; frames have their five bytes of header."
+)
+cases = []
+
+
+def case(state, anchor, name, data, blame, refusal=None, **more):
+    entry = {"name": name, "anchor": anchor, "state": state, "blame": blame}
+    if refusal:
+        entry["refusal"] = refusal
+    cases.append(entry | more | {"bytes": data.hex()})
+
+
+done, parties, _ = good(0)
+i = parties.inputs
+VS, HS = i["verifier"]["statement_secret"], i["holder"]["statement_secret"]
+IDENTITY, NON_CANONICAL = bytes(32), b"\xff" * 32
+NO_POINT = next(bytes([b]) + bytes(31) for b in range(2, 99, 2) if not group.is_element(bytes([b]) + bytes(31)))
+SMALL_ORDER = b"\1" + bytes(31)
+
+
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def raw_control(kind, **fields):
+    """A control frame whose body is made without any check."""
+    body = b"".join(wire._put(type_, fields[name]) for name, type_ in wire.SCHEMAS[kind])
+    return u32(len(body)) + u8(kind) + body
+
+
+def reframed(data, body):
+    return u32(len(body)) + data[4:5] + body
+
+
+def unwelcome(state, data, sender, other, limit):
+    """What holds for every frame."""
+    kind = data[4]
+    code = (lambda name: {"refusal": name}) if sender == "verifier" else (lambda name: {})
+    case(state, "FRM-1", "a frame of another type", reframed(frames(0, other)[0], frames(0, other)[0][5:]), sender, **code("out_of_turn"))
+    case(state, "FRM-1", "a type that there is not", data[:4] + b"\x0d" + data[5:], sender, **code("out_of_turn"))
+    case(state, "FRM-1", "a length above the limit", u32(limit + 1) + u8(kind), sender, **code("request_malformed"))
+
+
+# --- §4.2 ---
+FILE = parties.set
+HEADER, DIGEST_AT = FILE[:176], 144
+
+
+def headed(at, value, rest=FILE[176:]):
+    """The file with other bytes in its header, and the header's digest set right."""
+    head = HEADER[:at] + value + HEADER[at + len(value) : DIGEST_AT]
+    return head + H256(head) + rest
+
+
+def blocked(count, length, first, body):
+    """The file with another block, its digest set right."""
+    data = u32(count) + u32(length) + first.to_bytes(16, "big") + body
+    return HEADER + data + H256(b"oblink/1/block\0" + HEADER[144:176] + u64(0) + data)
+
+
+def sets():
+    def bad(anchor, name, data):
+        case("set", anchor, name, data, "holder")
+
+    _, bits, k, declared, tags = (*sealed_set.read_header(FILE)[:4], sealed_set.read(FILE)[3])
+    n, length = len(tags), int.from_bytes(FILE[180:184], "big")
+    body = FILE[200 : 200 + length]
+    bad("SET-4", "no byte", b"")
+    bad("SET-4", "a header cut short", FILE[:175])
+    bad("SET-4", "another magic", headed(7, b"\2"))
+    bad("SET-4", "the header's digest", flip(FILE, 144))
+    bad("SET-4", "suite 2", headed(8, u16(2)))
+    bad("TAG-3", "τ one more", headed(10, u8(bits + 1)))
+    bad("TAG-3", "τ one less", headed(10, u8(bits - 1)))
+    bad("TAG-3", "D doubled, τ not", headed(32, u64(2 * declared)))
+    bad("TAG-2", "D is 0", headed(32, u64(0)))
+    bad("TAG-2", "M is 0", headed(24, u64(0)))
+    bad("TAG-2", "D above 2^40", headed(32, u64(2**40 + 1)))
+    bad("SET-4", "k one more", headed(11, u8(k + 1)))
+    bad("SET-4", "T is 0", headed(12, u16(0)))
+    bad("SET-4", "T is 65", headed(12, u16(65)))
+    bad("SET-4", "a reserved byte", headed(15, b"\1"))
+    bad("SET-4", "B is 4,095", headed(16, u32(4095)))
+    bad("SET-4", "no tags", headed(40, u64(0)))
+    bad("SET-4", "more tags than declared", headed(40, u64(declared + 1)))
+    bad("SET-4", "a byte of the public key's padding", headed(128, b"\1"))
+    bad("SET-4", "one tag too few in the block", blocked(n - 1, length, tags[0], body))
+    bad("SET-4", "one tag too many in the block", blocked(n + 1, length, tags[0], body))
+    bad("SET-4", "an empty block", blocked(0, 0, 0, b""))
+    longest = -(-(4095 * (k + 1) + (1 << (n - 1).bit_length())) // 8)
+    bad("SET-4", "a body longer than any set has, not there", FILE[:180] + u32(longest + 1) + FILE[184:])
+    bad("SET-4", "a body of 4 GiB, not there", FILE[:180] + u32(2**32 - 1) + FILE[184:])
+    bad("SET-4", "the block's digest", flip(FILE, len(FILE) - 1))
+    bad("SET-4", "a byte of the body, digest left", flip(FILE, 201))
+    bad("SET-4", "the header changed, the block's digest left", headed(20, u32(20261101)))
+    bad("SET-4", "a body that ends in a tag", blocked(n, length - 1, tags[0], body[:-1]))
+    bad("SET-4", "a body of ones", blocked(n, length, tags[0], b"\xff" * length))
+    bad("SET-4", "a body with a byte more", blocked(n, length + 1, tags[0], body + b"\0"))
+    # The gaps here fill their bytes; with the last gap's quotient one less, a bit is left.
+    nearer = tags[:-1] + [tags[-1] - (1 << k)]
+    spared = sealed_set.block(HEADER, 0, nearer, k)[24:-32]
+    assert sealed_set.read(blocked(n, len(spared), tags[0], spared))[3] == nearer
+    bad("SET-4", "a set bit after the last tag", blocked(n, len(spared), tags[0], flip(spared, len(spared) - 1)))
+    bad("SET-4", "a first tag of more than τ bits", blocked(n, length, tags[0] | 1 << bits, body))
+    bad("SET-4", "tags that reach 2^τ", blocked(n, length, (1 << bits) - 1, body))
+    bad("SET-4", "a block cut short", FILE[:-1])
+    bad("SET-4", "a file without its block", HEADER)
+    bad("SET-4", "a byte after the last block", FILE + b"\0")
+
+
+def received():
+    base = parties.welcome_fields()
+
+    def bad(anchor, name, data=FILE, **changed):
+        welcome = wire.control(wire.WELCOME, **(base | changed))
+        case("received set", anchor, name, data, "holder", welcome=welcome.hex())
+
+    other = headed(20, u32(20261101), b"")
+    other += sealed_set.block(other, 0, sealed_set.read(FILE)[3], FILE[11])
+    sealed_set.read(other)
+    bad("SET-7", "another set, good in itself", other)
+    bad("SET-7", "a byte less than Welcome has", FILE[:-1])
+    bad("SET-7", "Welcome has another SetId", set_id=flip(base["set_id"], 0))
+    bad("SET-7", "Welcome has another date", as_of=base["as_of"] + 1)
+    bad("SET-7", "Welcome has another epoch", epoch_id=flip(base["epoch_id"], 0))
+    bad("SET-7", "Welcome has fewer tags", set_tags=base["set_tags"] - 1)
+    d, m = 2 * base["declared_tags"], base["session_tokens_max"]
+    bad("SET-7", "Welcome declares more tags, τ with them", declared_tags=d, tau=tau(d, m))
+    bad("SET-7", "Welcome allows more tokens, τ with them", session_tokens_max=2 * m, tau=tau(base["declared_tags"], 2 * m))
+    bad("SET-7", "Welcome has another public key (EPO-4)", public_key=group.encode(group.double(parties.epoch.point)))
+
+
+# --- §5.2, §5.3, §6.1, §6.2: Hello ---
+def hellos():
+    base = parties.hello_fields()
+    good_frame = wire.control(wire.HELLO, **base)
+
+    def bad(anchor, name, refusal="request_malformed", blame="verifier", session=0, **changed):
+        case("hello", anchor, name, raw_control(wire.HELLO, **(base | changed)), blame, refusal)
+
+    unwelcome("hello", good_frame, "verifier", "Batch", 393_216)
+    code = {"refusal": "request_malformed"}
+    body = good_frame[5:]
+    case("hello", "FRM-2", "no byte", reframed(good_frame, b""), "verifier", **code)
+    case("hello", "FRM-2", "a byte left over", reframed(good_frame, body + b"\0"), "verifier", **code)
+    case("hello", "FRM-2", "a byte short", reframed(good_frame, body[:-1]), "verifier", **code)
+    huge = (2**63).to_bytes(8, "little")
+    case("hello", "FRM-4", "2^63 signatures", reframed(good_frame, body[:-8] + huge), "verifier", **code)
+    at = 20 + 32 + 8 + 136
+    case("hello", "FRM-2", "a request of 2^63 bytes", reframed(good_frame, body[:at] + huge + body[at + 8 :]), "verifier", **code)
+    bad("FRM-4", "no version", versions=[])
+    bad("FRM-4", "17 versions", versions=list(range(1, 18)))
+    bad("FRM-4", "versions that do not ascend", versions=[2, 1])
+    bad("FRM-4", "a version twice", versions=[1, 1])
+    bad("FRM-4", "no suite", suites=[])
+    bad("FRM-4", "17 suites", suites=list(range(1, 18)))
+    bad("FRM-4", "65 signatures", signatures=[b""] * 65)
+    bad("FRM-4", "a signature of 4,097 bytes", signatures=[bytes(4097)])
+    bad("HSK-1", "version 2 only", "version_unsupported", "configuration", versions=[2])
+    bad("HSK-1", "suite 2 only", "suite_unsupported", "configuration", suites=[2])
+    now = i["welcome_unix_ms"]
+    bad("HSK-2", "a clock 300,001 ms behind", "clock_skew", "configuration", clock_unix_ms=now - 300_001)
+    bad("HSK-2", "a clock 300,001 ms ahead", "clock_skew", "configuration", clock_unix_ms=now + 300_001)
+    bad("HSK-2", "a clock at its end", "clock_skew", "configuration", clock_unix_ms=2**64 - 1)
+    for name, changed in certificates(i["verifier"], parties.holder_certificate):
+        bad("STM-1", name, "signature_invalid", certificate=changed)
+    text = parties.request.decode()
+    for name, find, put in [
+        ("a space", '"pairs":5', '"pairs": 5'), ("an unknown member", '"pairs":5', '"pairs":5,"purpose":"x"'),
+        ("a member missing", '"pairs":5,', ""), ("members in another order", text, "{" + text[18:-1] + "," + text[1:17] + "}"),
+        ("a member twice", '"pairs":5', '"pairs":5,"pairs":5'), ("a fraction", '"pairs":5', '"pairs":5.0'),
+        ("an exponent", '"pairs":5', '"pairs":5e0'), ("a number as a string", '"pairs":5', '"pairs":"5"'),
+        ("a negative number", '"pairs":5', '"pairs":-5'), ("no pairs", '"pairs":5', '"pairs":0'),
+        ("2^40 + 1 pairs", '"pairs":5', f'"pairs":{2**40 + 1}'), ("2^64 pairs", '"pairs":5', f'"pairs":{2**64}'),
+        ("batches of none", '"batch_tokens":3', '"batch_tokens":0'),
+        ("batches of 65,536", '"batch_tokens":3', '"batch_tokens":65536'),
+        ("no tokens a pair", '"tokens_per_pair":1', '"tokens_per_pair":0'),
+        ("65 tokens a pair", '"tokens_per_pair":1', '"tokens_per_pair":65'),
+        ("hex digits in upper case", i["ruleset_digest"].hex(), i["ruleset_digest"].hex().upper()),
+        ("a request_id of 31 digits", i["request_id"].hex(), i["request_id"].hex()[1:]),
+        ("a ruleset of 65 characters", "us-exact-1", "x" * 65), ("a ruleset without a name", "us-exact-1", ""),
+        ("a ruleset with an underscore", "us-exact-1", "us_exact_1"),
+        ("an escape that need not be", "us-exact-1", "us\\u002dexact-1"), ("another format", "request/1", "request/2"),
+        ("an array", text, "[]"), ("null", text, "null"), ("no byte", text, ""), ("no JSON", text, text[:-1]),
+        ("a line end", text, text + "\n"), ("a byte order mark", text, "\ufeff" + text),
+    ]:  # fmt: skip
+        changed = text.replace(find, put, 1)
+        assert changed != text, name
+        bad("REQ-1", f"request: {name}", request=changed.encode())
+    bad("REQ-1", "request: not UTF-8", request=parties.request[:-2] + b"\xff}")
+    other = text.replace(i["ruleset_digest"].hex(), flip(i["ruleset_digest"], 0).hex())
+    bad("HSK-3", "another ruleset", "ruleset_mismatch", "configuration", request=other.encode())
+    other = text.replace('"tokens_per_pair":1', '"tokens_per_pair":2')
+    bad("HSK-3", "two tokens a pair", "ruleset_mismatch", "configuration", request=other.encode())
+    bad("HSK-4", "11 pairs unsigned", "pairs_over_cap", request=text.replace('"pairs":5', '"pairs":11').encode())
+    _, three, _ = good(1)
+    more = three.request.replace(b'"pairs":3', b'"pairs":4')
+    data = wire.control(wire.HELLO, **(three.hello_fields() | {"request": more}))
+    case("hello", "TAG-3", "12 tokens where 9 are allowed", data, "configuration", "tokens_over_cap", session=1)
+
+
+def certificates(party, others):
+    own = s.certify(party["identity_secret"], party["statement_secret"], party["issued_unix_ms"])
+    head = own[:72]
+    yield "the other side's certificate", others
+    yield "a certificate's time", flip(own, 71)
+    yield "a certificate's signature", flip(own, 72)
+    label = b"oblink/1/statement-key\0"
+    yield "a certificate signed by the statement key", head + ed25519.sign(party["statement_secret"], label + s.H512(head))
+    yield "a certificate signed without its hash", head + ed25519.sign(party["identity_secret"], label + head)
+    yield "a certificate signed as a receipt", head + s.state(party["identity_secret"], b"receipt", head)
+    weak = own[:32] + SMALL_ORDER + own[64:72]
+    yield "a statement key of small order", weak + ed25519.sign(party["identity_secret"], label + s.H512(weak))
+
+
+# --- §6.2: Welcome ---
+def welcomes():
+    base = parties.welcome_fields()
+    good_frame = wire.control(wire.WELCOME, **base)
+
+    def bad(anchor, name, blame="holder", **changed):
+        case("welcome", anchor, name, raw_control(wire.WELCOME, **(base | changed)), blame)
+
+    unwelcome("welcome", good_frame, "holder", "Hello", 4_096)
+    case("welcome", "FRM-2", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"), "holder")
+    case("welcome", "FRM-2", "a byte short", reframed(good_frame, good_frame[5:-1]), "holder")
+    bad("HSK-7", "version 2", version=2)
+    bad("HSK-7", "suite 2", suite=2)
+    bad("HSK-2", "a clock 300,001 ms ahead", "configuration", clock_unix_ms=i["hello_unix_ms"] + 300_001)
+    for name, changed in certificates(i["holder"], parties.verifier_certificate):
+        bad("STM-1", name, certificate=changed)
+    bad("HSK-3", "another ruleset", "configuration", ruleset_digest=flip(base["ruleset_digest"], 31))
+    bad("HSK-3", "two tokens a pair", "configuration", tokens_per_pair=2)
+    bad("HSK-7", "fewer tokens a session than are asked", "configuration", session_tokens_max=4, tau=tau(base["declared_tags"], 4))
+    bad("TAG-3", "τ one more", tau=base["tau"] + 1)
+    bad("TAG-3", "τ one less", tau=base["tau"] - 1)
+    bad("TAG-2", "D is 0", declared_tags=0)
+    bad("TAG-2", "D above 2^40", declared_tags=2**64 - 1)
+    bad("TAG-2", "M above 2^40", session_tokens_max=2**40 + 1)
+    bad("HSK-7", "no tags", set_tags=0)
+    bad("HSK-7", "more tags than declared", set_tags=base["declared_tags"] + 1)
+    bad("FRM-4", "no batch in flight", batches_in_flight_max=0)
+    bad("HSK-7", "an authority that version 1 has not", authority=1)
+    for name, key in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
+        bad("HSK-7", f"a public key that is {name}", public_key=key)
+    bad("HSK-7", "a public key of 31 bytes", public_key=base["public_key"][:31])
+    bad("FRM-4", "a public key of 33 bytes", public_key=base["public_key"] + b"\0")
+
+
+# --- the set on its way ---
+def transfers():
+    w = done.welcome
+    ask = lambda **f: wire.control(wire.SET_REQUEST, **({"set_id": w["set_id"], "offset": 0} | f))
+    unwelcome("set request", ask(), "verifier", "Hello", 256)
+    case("set request", "FRM-2", "a byte left over", reframed(ask(), ask()[5:] + b"\0"), "verifier", "request_malformed")
+    case("set request", "SET-8", "another set", ask(set_id=flip(w["set_id"], 0)), "verifier", "out_of_turn")
+    case("set request", "SET-8", "beyond the end", ask(offset=w["set_bytes"] + 1), "verifier", "out_of_turn")
+    unwelcome("set chunk", wire.set_chunk(0, FILE), "holder", "Hello", 8 + 262_144)
+    chunk = u8(wire.SET_CHUNK)
+    case("set chunk", "FRM-3", "an offset cut short", u32(7) + chunk + bytes(7), "holder")
+    case("set chunk", "FRM-3", "a chunk without bytes", u32(8) + chunk + bytes(8), "holder")
+    case("set chunk", "SET-8", "another offset than is due", wire.set_chunk(1, FILE[1:]), "holder")
+    case("set chunk", "SET-8", "bytes beyond the end", wire.set_chunk(0, FILE + b"\0"), "holder")
+
+
+# --- §6.4 ---
+def signed_batch(index, elements, kind=b"batch", secret=VS, session=None):
+    body = s.batch_body(session or done.id, done.request_digest, index, s.batch_digest(b"blinded", index, elements))
+    return wire.batch(index, elements, s.state(secret, kind, body))
+
+
+def batches():
+    good_frame = frames(0, "Batch")[0]
+    index, elements, statement = wire.unraw(good_frame, wire.BATCH)
+    assert signed_batch(index, elements) == good_frame
+
+    def bad(anchor, name, data, refusal="batch_malformed", state="batch"):
+        case(state, anchor, name, data, "verifier", refusal)
+
+    unwelcome("batch", good_frame, "verifier", "Hello", 12 + 65_535 * 32 + 64)
+    bad("FRM-3", "no byte", reframed(good_frame, b""))
+    bad("FRM-3", "no elements", signed_batch(0, []))
+    bad("FRM-3", "a count of one more than there are", good_frame[:13] + u32(4) + good_frame[17:])
+    bad("FRM-3", "a count of 2^32 - 1", good_frame[:13] + u32(2**32 - 1) + good_frame[17:])
+    bad("FRM-3", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"))
+    bad("BAT-2", "an index that the request has not", signed_batch(2, elements))
+    bad("BAT-2", "the last index there is", signed_batch(2**64 - 1, elements))
+    bad("BAT-2", "three tokens in the last batch, which has two", signed_batch(1, elements))
+    bad("BAT-2", "two tokens in a batch of three", signed_batch(0, elements[:2]))
+    bad("STM-3", "a statement's first byte", wire.batch(0, elements, flip(statement, 0)), "signature_invalid")
+    bad("STM-3", "elements in another order than was stated", wire.batch(0, [elements[n] for n in (1, 0, 2)], statement), "signature_invalid")
+    bad("STM-3", "a statement of kind receipt", signed_batch(0, elements, b"receipt"), "signature_invalid")
+    bad("STM-3", "a statement for another session", signed_batch(0, elements, session=bytes(16)), "signature_invalid")
+    bad("STM-3", "a statement by the identity key", signed_batch(0, elements, secret=i["verifier"]["identity_secret"]), "signature_invalid")
+    malleable = statement[:32] + (int.from_bytes(statement[32:], "little") + group.ORDER).to_bytes(32, "little")
+    bad("STM-3", "a statement whose scalar is not canonical", wire.batch(0, elements, malleable), "signature_invalid")
+    for name, point in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
+        bad("SUI-2", f"an element that is {name}, rightly stated", signed_batch(0, [elements[0], point, elements[2]]))
+    bad("BAT-3", "another batch under a charged index", signed_batch(0, [elements[n] for n in (1, 0, 2)]), "batch_conflict", "batch again")
+
+
+def answers():
+    good_frame = frames(0, "Evaluated")[0]
+    _, elements, proof = wire.unraw(good_frame, wire.EVALUATED)
+    _, blinded, _ = wire.unraw(frames(0, "Batch")[0], wire.BATCH)
+    blinded = wire.points(blinded)
+
+    def bad(anchor, name, index=0, elements=elements, proof=proof):
+        data = wire.frame(wire.EVALUATED, u64(index) + u32(len(elements)) + b"".join(elements) + proof)
+        case("evaluated", anchor, name, data, "holder")
+
+    unwelcome("evaluated", good_frame, "holder", "Batch", 12 + 65_535 * 32 + 64)
+    case("evaluated", "FRM-3", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"), "holder")
+    case("evaluated", "FRM-3", "a count of one more than there are", good_frame[:13] + u32(4) + good_frame[17:], "holder")
+    bad("FRM-3", "no elements", elements=[])
+    bad("BAT-4", "another index", index=1)
+    bad("BAT-4", "an element less", elements=elements[:2])
+    for name, point in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
+        bad("SUI-2", f"an element that is {name}", elements=[elements[0], point, elements[2]])
+    bad("BAT-5", "elements in another order", elements=[elements[n] for n in (1, 0, 2)])
+    bad("BAT-5", "an element replaced by another", elements=[elements[0], elements[0], elements[2]])
+    bad("BAT-5", "c", proof=flip(proof, 0))
+    bad("BAT-5", "s", proof=flip(proof, 32))
+    bad("BAT-5", "no proof", proof=bytes(64))
+    for name, at in (("c", 0), ("s", 32)):
+        beyond = (int.from_bytes(proof[at : at + 32], "little") + group.ORDER).to_bytes(32, "little")
+        bad("SUI-2", f"{name} that is not canonical", proof=proof[:at] + beyond + proof[at + 32 :])
+    key = parties.epoch.sk + 1
+    other = [group.multiply(key, point) for point in blinded]
+    for name, public in (("proved for that key", group.multiply(key, group.BASE)), ("proved for the epoch's", parties.epoch.point)):
+        c, z = SUITE.generate_proof(key, public, blinded, other, 7)
+        bad("BAT-5", f"evaluated under another key, {name} (EPO-4)", elements=wire.encodings(other), proof=wire.encode_proof(c, z))
+
+
+# --- §6.5 ---
+def ends():
+    complete = wire.control(wire.COMPLETE, transcript=done.transcript())
+    unwelcome("complete", complete, "verifier", "Hello", 256)
+    case("complete", "FRM-2", "a byte short", reframed(complete, complete[5:-1]), "verifier", "request_malformed")
+    case("complete early", "END-2", "a batch is missing", complete, "verifier", "out_of_turn")
+    case("complete", "END-2", "another transcript", flip(complete, 5), "verifier", "transcript_differs")
+
+    at = i["completed_unix_ms"]
+    body = done.receipt_body(at)
+    good_frame = frames(0, "Receipt")[0]
+
+    def bad(anchor, name, body=body, secret=HS, kind=b"receipt", blame="holder"):
+        data = raw_control(wire.RECEIPT, body=body, signature=s.state(secret, kind, body))
+        case("receipt", anchor, name, data, blame)
+
+    unwelcome("receipt", good_frame, "holder", "Hello", 16_384)
+    case("receipt", "FRM-2", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"), "holder")
+    bad("FRM-4", "a body of 8,193 bytes", b" " * 8193)
+    members = json.loads(body)
+    for name, value in members.items():
+        if name == "completed_unix_ms":
+            continue
+        if isinstance(value, int):
+            other = value + 1
+        else:
+            other = ("0" if value[0] != "0" else "1") + value[1:]
+        bad("END-3", f"another {name}, signed", s.canonical(members | {name: other}))
+    bad("END-3", "a member less, signed", s.canonical({k: v for k, v in members.items() if k != "as_of"}))
+    bad("END-3", "a member more, signed", s.canonical(members | {"z": 0}))
+    bad("END-3", "a space, signed", body.replace(b",", b", ", 1))
+    bad("END-3", "no JSON, signed", b"")
+    bad("END-3", "a number as a string, signed", s.canonical(members | {"tokens": str(members["tokens"])}))
+    bad("END-3", "a time 300,001 ms ahead", done.receipt_body(at + 300_001), blame="configuration")
+    bad("STM-2", "signed by the verifier", secret=VS)
+    bad("STM-2", "signed by the holder's identity", secret=i["holder"]["identity_secret"])
+    bad("STM-2", "signed as a batch", kind=b"batch")
+    case("receipt", "STM-2", "the signature", flip(good_frame, len(good_frame) - 64), "holder")
+
+    acknowledge = frames(0, "Acknowledge")[0]
+    unwelcome("acknowledge", acknowledge, "verifier", "Hello", 256)
+    case("acknowledge", "FRM-2", "a byte short", reframed(acknowledge, acknowledge[5:-1]), "verifier", "request_malformed")
+    case("acknowledge", "STM-2", "the signature", flip(acknowledge, 5), "verifier", "signature_invalid")
+    holders = wire.control(wire.ACKNOWLEDGE, signature=s.state(HS, b"receipt", body))
+    case("acknowledge", "STM-2", "the holder's own signature", holders, "verifier", "signature_invalid")
+    case("closed", "FRM-1", "a frame of another type", frames(0, "Hello")[0], "holder")
+    case("closed", "FRM-1", "a body", u32(1) + u8(wire.CLOSED) + b"\0", "holder")
+
+
+def main():
+    for part in (sets, received, hellos, welcomes, transfers, batches, answers, ends):
+        part()
+    for entry in cases:
+        for text in differences(entry):
+            raise SystemExit(f"{entry['name']}: {text}")
+    file = {"format": "oblink/vectors/negative/1", "note": NOTE, "cases": cases}
+    (VECTORS / "negative.json").write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n")
+    print(f"{len(cases)} cases")
+
+
+if __name__ == "__main__":
+    main()
