@@ -68,25 +68,40 @@ impl Coverage {
 pub struct Composite {
     sum: Point,
     coverage: Coverage,
+    /// The blinded elements, decoded, by slice: the binding proof sums them again under other weights.
+    points: Vec<(usize, Vec<Point>)>,
 }
 
 impl Composite {
     pub(crate) fn of_slice(
         public: &PublicKey,
         range: Range<usize>,
-        points: &[Point],
+        points: Vec<Point>,
         blinded: &[[u8; NE]],
         evaluated: &[[u8; NE]],
     ) -> Self {
         let weights = slice_weights(public, &range, blinded, evaluated);
-        Self { sum: group::sum_of_products_vartime(&weights, points), coverage: Coverage::new(public, range) }
+        let offset = range.start;
+        Self {
+            sum: group::sum_of_products_vartime(&weights, &points),
+            coverage: Coverage::new(public, range),
+            points: vec![(offset, points)],
+        }
     }
 
     /// The sum over both parts: associative and commutative. That they cover the batch exactly once, under one key, is checked when
     /// it is used.
     #[must_use]
-    pub fn merge(self, other: Self) -> Self {
-        Self { sum: self.sum.add(&other.sum), coverage: self.coverage.merge(other.coverage) }
+    pub fn merge(mut self, other: Self) -> Self {
+        self.points.extend(other.points);
+        Self { sum: self.sum.add(&other.sum), coverage: self.coverage.merge(other.coverage), points: self.points }
+    }
+
+    /// The decoded blinded elements by slice, in the order of the batch.
+    pub(crate) fn points(&self) -> Vec<(usize, &[Point])> {
+        let mut slices: Vec<_> = self.points.iter().map(|(offset, points)| (*offset, points.as_slice())).collect();
+        slices.sort_unstable_by_key(|(offset, _)| *offset);
+        slices
     }
 
     /// `M`, if exactly `0..count` is covered under `public`.

@@ -53,7 +53,7 @@ impl KeyPair {
         let range = crate::composite::slice_range(offset, blinded.len())?;
         let points = self.multiply(offset, blinded, evaluated)?;
         let public = self.public();
-        Ok(Composite::of_slice(&public, range, &points, blinded, evaluated))
+        Ok(Composite::of_slice(&public, range, points, blinded, evaluated))
     }
 
     /// Decodes, multiplies by the key and encodes; gives the decoded points.

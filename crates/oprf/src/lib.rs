@@ -68,6 +68,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod blind;
+mod bound;
 mod composite;
 mod error;
 mod evaluate;
@@ -80,6 +81,7 @@ mod suite;
 mod verify;
 
 pub use blind::{Blind, blind_slice};
+pub use bound::{BATCH_PROOF_LEN, BatchProof, verify_batch};
 pub use composite::Composite;
 pub use error::{Blame, Error};
 pub use keys::{KeyPair, PublicKey, SecretKey};

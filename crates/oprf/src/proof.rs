@@ -99,12 +99,23 @@ impl KeyPair {
         rng: &mut R,
     ) -> Result<Proof, Error> {
         let m = self.complete(composite, blinded.len(), evaluated.len())?;
+        Ok(self.prove_hedged(&m, blinded, evaluated, rng))
+    }
+
+    /// The proof of a composite `m` of the batch, under a fresh hedged nonce.
+    pub(crate) fn prove_hedged<R: CryptoRng + ?Sized>(
+        &self,
+        m: &Point,
+        blinded: &[[u8; NE]],
+        evaluated: &[[u8; NE]],
+        rng: &mut R,
+    ) -> Proof {
         loop {
             let mut random = Zeroizing::new([0; 64]);
             rng.fill_bytes(&mut *random);
-            let nonce = self.nonce(&random, &m, blinded, evaluated);
+            let nonce = self.nonce(&random, m, blinded, evaluated);
             if *nonce != Scalar::ZERO {
-                return Ok(self.prove_composite(&m, &nonce));
+                return self.prove_composite(m, &nonce);
             }
         }
     }

@@ -22,6 +22,8 @@ type Tie = Arc<()>;
 /// The evaluated elements of one slice, decoded, waiting for the batch's proof. Only [`finalize_slice`] reads them.
 pub struct DecodedElements {
     offset: usize,
+    /// The verifier's own blinded elements, decoded: the binding proof sums them again under other weights.
+    blinded: Vec<Point>,
     points: Vec<Point>,
     tie: Tie,
 }
@@ -37,6 +39,14 @@ impl DecodedElements {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.points.len()
+    }
+
+    pub(crate) fn blinded_points(&self) -> &[Point] {
+        &self.blinded
+    }
+
+    pub(crate) fn evaluated_points(&self) -> &[Point] {
+        &self.points
     }
 
     /// Never true: a slice has at least one element.
@@ -66,6 +76,30 @@ impl VerifierComposite {
     pub fn merge(mut self, other: Self) -> Self {
         self.ties.extend(other.ties);
         Self { m: self.m.add(&other.m), z: self.z.add(&other.z), coverage: self.coverage.merge(other.coverage), ties: self.ties }
+    }
+}
+
+impl VerifierComposite {
+    /// Whether these elements were summed into it.
+    pub(crate) fn has(&self, decoded: &DecodedElements) -> bool {
+        self.ties.iter().any(|tie| Arc::ptr_eq(tie, &decoded.tie))
+    }
+}
+
+#[cfg(test)]
+impl VerifierComposite {
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { m: self.m, z: self.z, coverage: self.coverage.clone(), ties: self.ties.clone() }
+    }
+
+    pub(crate) fn m(&self) -> Point {
+        self.m
+    }
+
+    /// As if the errors of the evaluated elements had cancelled: `Z = k·M`.
+    pub(crate) fn with_z_forced(mut self, k: &Scalar) -> Self {
+        self.z = self.m.mul(k);
+        self
     }
 }
 
@@ -123,7 +157,7 @@ pub fn verify_slice(
         coverage: Coverage::new(public, range),
         ties: vec![Arc::clone(&tie)],
     };
-    let decoded = DecodedElements { offset, points: d, tie };
+    let decoded = DecodedElements { offset, blinded: c, points: d, tie };
     Ok((composite, decoded))
 }
 

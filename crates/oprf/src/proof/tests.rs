@@ -28,7 +28,7 @@ fn weights_over_what_was_sent_do_not_help_a_dishonest_holder() {
     other.multiply(0, &blinded, &mut dishonest).unwrap();
     let proof_holds = |sent: &[[u8; NE]], rng: &mut StdRng| {
         let public = key.public();
-        let composite = Composite::of_slice(&public, 0..4, &points, &blinded, sent);
+        let composite = Composite::of_slice(&public, 0..4, points.clone(), &blinded, sent);
         let proof = key.prove(composite, &blinded, sent, rng).unwrap();
         let (composite, _) = verify_slice(&public, 0, &blinded, sent).unwrap();
         verify(&public, composite, &proof).map(|_| ())
