@@ -62,6 +62,7 @@ impl Blinder {
         let mut attempt = 0_u8;
         loop {
             let mut mac = self.prk.clone();
+            mac.update(b"oblink/1/blind\0");
             mac.update(&self.request_id);
             mac.update(&index.to_be_bytes());
             mac.update(&[attempt]);

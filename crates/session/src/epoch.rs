@@ -108,8 +108,11 @@ impl EpochKeys {
 
 /// HMAC-SHA512 under a key of any length.
 pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha512> {
-    // HMAC takes keys of every length (RFC 2104 §2), so `new_from_slice` cannot fail.
-    Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
+    match Hmac::new_from_slice(key) {
+        Ok(mac) => mac,
+        // HMAC takes keys of every length (RFC 2104 §2). Were it otherwise, to go on with another key would be worse than to stop.
+        Err(_) => unreachable!("HMAC takes keys of every length"),
+    }
 }
 
 #[cfg(test)]

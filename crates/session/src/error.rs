@@ -215,7 +215,7 @@ impl RefusalCode {
 pub struct Refusal {
     /// Why.
     pub code: RefusalCode,
-    /// For people: no personal data, no control characters, at most 1,024 bytes.
+    /// For people: no personal data, printable ASCII, at most 1,024 bytes.
     pub detail: String,
 }
 
@@ -250,16 +250,9 @@ impl Refusal {
     }
 }
 
-/// Printable characters only, cut at a character to the limit of a detail.
+/// Printable ASCII only, cut to the limit of a detail: nothing that a terminal or a bidirectional layout could take for a command.
 fn printable(text: &str) -> String {
-    let mut kept = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if kept.len() + c.len_utf8() > crate::limits::DETAIL_BYTES_MAX {
-            break;
-        }
-        kept.push(c);
-    }
-    kept
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(crate::limits::DETAIL_BYTES_MAX).collect()
 }
 
 impl Error {
@@ -292,6 +285,7 @@ impl Error {
                 }
                 LedgerError::SessionNotOpen => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 LedgerError::Busy(_) => refusal(RefusalCode::Busy, "try again".to_owned()),
+                LedgerError::TooOften { .. } => refusal(RefusalCode::Busy, error.to_string()),
                 // What failed on the holder's disk is the holder's business.
                 LedgerError::Storage(_) => refusal(RefusalCode::Internal, "the holder could not write its ledger".to_owned()),
             },

@@ -20,6 +20,10 @@ pub struct SessionEntry {
     pub epoch_id: [u8; 16],
     /// The verifier's fingerprint.
     pub verifier: [u8; 32],
+    /// The verifier's statement key's certificate: without it, its statements could not be checked later. A resumed session has the same.
+    pub verifier_certificate: [u8; 136],
+    /// What the verifier's Hello offered (versions and suites, as the transcript has them). A resumed session has the same.
+    pub offered: Vec<u8>,
     /// The verifier's nonce.
     pub verifier_nonce: [u8; 32],
     /// The holder's nonce, fresh; a resumed session keeps its first one.
@@ -100,6 +104,8 @@ pub struct CompletionEntry {
     pub receipt: Vec<u8>,
     /// The holder's signature over it.
     pub signature: [u8; 64],
+    /// The holder's statement key's certificate.
+    pub holder_certificate: [u8; 136],
     /// Batches answered since the last charge.
     pub answered: Vec<(u64, [u8; 32])>,
     /// The holder's clock, milliseconds since 1970.
@@ -109,7 +115,7 @@ pub struct CompletionEntry {
 /// Why the ledger would not write, or could not.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The request's identifier is taken by another request, verifier or nonce.
+    /// This verifier has used the request's identifier with another request, nonce, certificate or offer.
     #[error("the request id has been used by another request")]
     RequestConflict,
     /// Another batch is charged under this index.
@@ -129,9 +135,15 @@ pub enum LedgerError {
         /// Evaluations left.
         left: u64,
     },
-    /// The session is unknown, or complete.
+    /// The session is unknown, suspended or complete.
     #[error("the session is not open")]
     SessionNotOpen,
+    /// The same batch has been sent again and again.
+    #[error("batch {index} has been answered often enough")]
+    TooOften {
+        /// The index.
+        index: u64,
+    },
     /// The database was busy for as long as it may be.
     #[error("the ledger was busy for {}s", .0.as_secs())]
     Busy(Duration),
@@ -144,16 +156,18 @@ pub enum LedgerError {
 pub trait Ledger {
     /// Opens a session and reserves its evaluations in the epoch's budget, or finds the one it resumes.
     ///
-    /// An epoch that no verifier owns yet becomes this verifier's (SPEC EPO-2).
+    /// A request's identifier counts within its verifier. A session resumes under the epoch that it was opened under and no other, complete
+    /// or not: [`LedgerError::EpochEnded`] otherwise. An epoch that no verifier owns yet becomes this verifier's (SPEC EPO-2).
     ///
     /// # Errors
     /// [`LedgerError::RequestConflict`], [`LedgerError::EpochEnded`], [`LedgerError::BudgetExhausted`]; `Busy` and `Storage`.
     fn open_session(&mut self, entry: &SessionEntry) -> Result<SessionOpening, LedgerError>;
 
-    /// Charges a batch.
+    /// Charges a batch. The same batch again is free, while the session is open; how often that happens is counted.
     ///
     /// # Errors
-    /// [`LedgerError::BatchConflict`], [`LedgerError::BudgetExhausted`], [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
+    /// [`LedgerError::BatchConflict`], [`LedgerError::BudgetExhausted`], [`LedgerError::EpochEnded`], [`LedgerError::SessionNotOpen`], and
+    /// [`LedgerError::TooOften`] once the same batch has come more often than [`crate::limits::BATCH_REPEATS_MAX`]; `Busy` and `Storage`.
     fn charge(&mut self, entry: &ChargeEntry) -> Result<ChargeOutcome, LedgerError>;
 
     /// Makes the receipt durable and the session complete. Its reservation ends: what it charged stays charged.

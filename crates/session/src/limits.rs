@@ -40,3 +40,9 @@ pub const SET_BLOCK_TAGS: u32 = 4_096;
 pub const SET_TAGS_MAX: u64 = 1 << 40;
 /// Tokens a session may be allowed; keeps τ within 128 bits.
 pub const SESSION_TOKENS_CEILING: u64 = 1 << 40;
+/// Batches a request may make: what both sides keep of each is bounded by it (SPEC REQ-1).
+pub const BATCHES_MAX: u64 = 1 << 20;
+/// How often the same batch is answered again for free (SPEC BAT-3): more than any line breaks, less than an attack needs.
+pub const BATCH_REPEATS_MAX: u32 = 64;
+/// Most batches that Welcome asks to have sent again (SPEC HSK-5).
+pub const RESEND_MAX: usize = 64;

@@ -1,6 +1,6 @@
 //! The receipt: the statement about a session that both sides sign (SPEC END-3).
 
-use crate::error::Misbehaviour;
+use crate::error::{Error, Misbehaviour};
 use crate::request::{Request, from_hex, to_hex};
 use crate::statement::{CERTIFICATE_BYTES, CertifiedKey, StatementKind};
 use crate::transcript::SessionFacts;
@@ -39,6 +39,10 @@ struct Members {
     version: u16,
 }
 
+fn to_canonical(members: &Members) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(members).map_err(|_| Error::Internal("a receipt does not serialise"))
+}
+
 /// The body of a receipt for what one side knows to have happened.
 pub(crate) fn body(
     facts: &SessionFacts,
@@ -47,7 +51,7 @@ pub(crate) fn body(
     holder_key: &[u8; 32],
     verifier_key: &[u8; 32],
     completed_unix_ms: u64,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, Error> {
     let set = &facts.offer.descriptor;
     let members = Members {
         as_of: set.as_of,
@@ -74,14 +78,17 @@ pub(crate) fn body(
         verifier_statement_key: to_hex(verifier_key),
         version: facts.version,
     };
-    // A struct of strings and integers always serialises.
-    serde_json::to_vec(&members).unwrap_or_default()
+    to_canonical(&members)
 }
 
 /// The time in a received body, once everything else in it is what this side computes itself.
-pub(crate) fn check_body(received: &[u8], expected: impl Fn(u64) -> Vec<u8>) -> Result<u64, Misbehaviour> {
+pub(crate) fn check_body(received: &[u8], expected: impl Fn(u64) -> Result<Vec<u8>, Error>) -> Result<u64, Error> {
     let members: Members = serde_json::from_slice(received).map_err(|_| Misbehaviour::Receipt("body"))?;
-    if expected(members.completed_unix_ms) == received { Ok(members.completed_unix_ms) } else { Err(Misbehaviour::Receipt("content")) }
+    if expected(members.completed_unix_ms)? == received {
+        Ok(members.completed_unix_ms)
+    } else {
+        Err(Misbehaviour::Receipt("content").into())
+    }
 }
 
 /// A receipt that both sides have signed: what each keeps in a file.
@@ -126,6 +133,7 @@ impl Receipt {
             verifier_certificate: to_hex(&self.verifier_certificate),
             verifier_signature: to_hex(&self.verifier_signature),
         };
+        // Five strings always serialise; an empty file would be refused by the reader.
         serde_json::to_string(&file).unwrap_or_default()
     }
 
@@ -136,6 +144,9 @@ impl Receipt {
     pub fn from_json(text: &str) -> Result<Self, Misbehaviour> {
         let file: File = serde_json::from_str(text).map_err(|_| Misbehaviour::Receipt("file"))?;
         let members: Members = serde_json::from_str(&file.body).map_err(|_| Misbehaviour::Receipt("body"))?;
+        if members.format != FORMAT || to_canonical(&members).ok().as_deref() != Some(file.body.as_bytes()) {
+            return Err(Misbehaviour::Receipt("body"));
+        }
         let hex = |text: &str, name| from_hex::<32>(text).ok_or(Misbehaviour::Receipt(name));
         let receipt = Self {
             holder_signature: from_hex(&file.holder_signature).ok_or(Misbehaviour::Receipt("holder_signature"))?,

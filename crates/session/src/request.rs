@@ -1,6 +1,6 @@
 //! The request: what is asked, as canonical JSON (SPEC REQ-1, REQ-2; RFC 8785).
 
-use crate::limits::{BATCH_TOKENS_MAX, PAIRS_MAX, REQUEST_BYTES_MAX, TOKENS_PER_PAIR_MAX};
+use crate::limits::{BATCH_TOKENS_MAX, BATCHES_MAX, PAIRS_MAX, REQUEST_BYTES_MAX, TOKENS_PER_PAIR_MAX};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -117,6 +117,10 @@ impl Request {
         )?;
         let request_id = from_hex(&members.request_id).ok_or(RequestError::Member("request_id"))?;
         let ruleset_digest = from_hex(&members.ruleset_digest).ok_or(RequestError::Member("ruleset_digest"))?;
+        bounds(
+            (members.pairs * u64::from(members.tokens_per_pair)).div_ceil(u64::from(members.batch_tokens)) <= BATCHES_MAX,
+            "number of batches",
+        )?;
         let bytes = serde_json::to_vec(&members).map_err(|_| RequestError::Syntax)?;
         Ok(Self { members, request_id, ruleset_digest, bytes })
     }

@@ -103,8 +103,12 @@ impl Saved {
         batches.iter().map(|(index, batch)| SavedBatch { index: *index, blinded: batch.blinded, evaluated: batch.evaluated }).collect()
     }
 
-    pub(crate) fn into_batches(saved: Vec<SavedBatch>) -> Batches {
-        saved.into_iter().map(|batch| (batch.index, BatchDigests { blinded: batch.blinded, evaluated: batch.evaluated })).collect()
+    /// The batches of a request that makes `due` of them: ascending, each once.
+    pub(crate) fn into_batches(saved: Vec<SavedBatch>, due: u64) -> Result<Batches, Error> {
+        if !saved.is_sorted_by(|a, b| a.index < b.index) || saved.last().is_some_and(|last| last.index >= due) {
+            return Err(Error::SavedState("damaged batches"));
+        }
+        Ok(saved.into_iter().map(|batch| (batch.index, BatchDigests { blinded: batch.blinded, evaluated: batch.evaluated })).collect())
     }
 }
 
@@ -132,6 +136,8 @@ pub(crate) struct SavedVerifier {
     pub(crate) facts: Saved,
     pub(crate) certificate: [u8; 136],
     pub(crate) in_flight_max: u16,
+    /// This side's clock when it was first welcomed.
+    pub(crate) admitted_unix_ms: u64,
     pub(crate) batches: Vec<SavedBatch>,
     /// The transcript sent with Complete, where it was.
     pub(crate) transcript: Option<[u8; 64]>,

@@ -143,8 +143,15 @@ impl CertifiedKey {
 
 /// The body of a batch's statement (SPEC STM-3).
 #[must_use]
-pub fn batch_statement_body(session_id: &[u8; 16], request_digest: &[u8; 32], index: u64, blinded_digest: &[u8; 32]) -> Vec<u8> {
-    [&session_id[..], &request_digest[..], &index.to_be_bytes()[..], &blinded_digest[..]].concat()
+pub fn batch_statement_body(
+    session_id: &[u8; 16],
+    request_digest: &[u8; 32],
+    epoch_id: &[u8; 16],
+    set_id: &[u8; 32],
+    index: u64,
+    blinded_digest: &[u8; 32],
+) -> Vec<u8> {
+    [&session_id[..], request_digest, epoch_id, set_id, &index.to_be_bytes(), blinded_digest].concat()
 }
 
 #[cfg(test)]

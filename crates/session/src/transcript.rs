@@ -1,6 +1,7 @@
 //! The transcript: one digest of all that a session depends on (SPEC END-1). Order of arrival, connections and replays do not show in it.
 
 use crate::set::SetOffer;
+use crate::statement::batch_statement_body;
 use sha2::{Digest, Sha512};
 use std::collections::BTreeMap;
 
@@ -60,7 +61,30 @@ pub fn session_id(
     id
 }
 
+/// What a Hello offered, as the transcript has it: versions, then suites, each with its count.
+#[must_use]
+pub(crate) fn offered(versions: &[u16], suites: &[u16]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + 2 * (versions.len() + suites.len()));
+    for offered in [versions, suites] {
+        bytes.extend_from_slice(&(offered.len() as u16).to_be_bytes());
+        bytes.extend(offered.iter().flat_map(|value| value.to_be_bytes()));
+    }
+    bytes
+}
+
 impl SessionFacts {
+    /// The body of the statement over one of this session's batches (SPEC STM-3).
+    pub(crate) fn batch_statement(&self, index: u64, blinded_digest: &[u8; 32]) -> Vec<u8> {
+        batch_statement_body(
+            &self.session_id(),
+            &self.request_digest,
+            &self.offer.descriptor.epoch_id,
+            &self.offer.set_id,
+            index,
+            blinded_digest,
+        )
+    }
+
     /// `session_id` (SPEC HSK-6).
     #[must_use]
     pub fn session_id(&self) -> [u8; 16] {
@@ -77,12 +101,7 @@ impl SessionFacts {
         hash.update(b"oblink/1/transcript\0");
         hash.update(self.version.to_be_bytes());
         hash.update(self.suite.to_be_bytes());
-        for offered in [&self.versions_offered, &self.suites_offered] {
-            hash.update((offered.len() as u16).to_be_bytes());
-            for value in offered {
-                hash.update(value.to_be_bytes());
-            }
-        }
+        hash.update(offered(&self.versions_offered, &self.suites_offered));
         hash.update(self.verifier_nonce);
         hash.update(self.holder_nonce);
         hash.update(self.verifier);

@@ -40,7 +40,7 @@ fn the_transcript_is_independent_of_order_replays_and_lines() {
             holder.suspend(&mut pair.ledger, NOW).unwrap();
             holder = pair.admit(&hello).unwrap().0;
             let again = pair.answer(&mut holder, &verifier.submit(&blinded[0])).unwrap();
-            let elements = |frame: &oblink_session::wire::Frame| frame.body[..frame.body.len() - 64].to_vec();
+            let elements = |frame: &oblink_session::wire::Frame| frame.body[..frame.body.len() - 128].to_vec();
             assert_eq!(elements(&first), elements(&again), "BAT-3: the same evaluated elements");
         }
         for batch in blinded {
@@ -79,11 +79,11 @@ fn every_state_saves_and_restores() {
     verifier.accept(&Pair::verify(&verifier, &answer, next).unwrap()).unwrap();
     pair.run_batches(&mut holder, &mut verifier);
 
-    assert!(AwaitingReceipt::restore(pair.verifier.clone(), &verifier.save().unwrap()).is_err());
+    assert!(AwaitingReceipt::restore(pair.verifier.clone(), &verifier.save().unwrap(), &Checked(pair.offer.clone())).is_err());
     let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
     let saved = awaiting.save().unwrap();
     assert!(VerifierSession::restore(pair.verifier.clone(), &saved).is_err());
-    let awaiting = AwaitingReceipt::restore(pair.verifier.clone(), &saved).unwrap();
+    let awaiting = AwaitingReceipt::restore(pair.verifier.clone(), &saved, &Checked(pair.offer.clone())).unwrap();
     assert_eq!(awaiting.complete_again().unwrap(), complete);
     let completed = holder.receive_complete(&complete, NOW).unwrap().commit(&mut pair.ledger).unwrap();
     let receipt = holder.completed(completed).unwrap();
@@ -97,10 +97,13 @@ fn every_state_saves_and_restores() {
     for (i, bytes) in [(0, &saved), (1, &saved)] {
         let mut changed = bytes.clone();
         changed[i] ^= 0x40;
-        assert!(AwaitingReceipt::restore(pair.verifier.clone(), &changed).is_err(), "version and kind are checked");
+        assert!(
+            AwaitingReceipt::restore(pair.verifier.clone(), &changed, &Checked(pair.offer.clone())).is_err(),
+            "version and kind are checked"
+        );
     }
     for cut in 0..saved.len() {
-        assert!(AwaitingReceipt::restore(pair.verifier.clone(), &saved[..cut]).is_err());
+        assert!(AwaitingReceipt::restore(pair.verifier.clone(), &saved[..cut], &Checked(pair.offer.clone())).is_err());
     }
 }
 

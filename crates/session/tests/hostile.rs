@@ -178,7 +178,14 @@ fn an_invalid_element_is_the_verifiers_fault() {
         let blinded = pair.blind(&mut verifier).unwrap();
         let mut batch = Batch::from_frame(&verifier.submit(&blinded)).unwrap();
         batch.blinded[3] = bad;
-        let body = batch_statement_body(verifier.session_id(), &pair.request.digest(), 0, &blinded_digest(0, &batch.blinded));
+        let body = batch_statement_body(
+            verifier.session_id(),
+            &pair.request.digest(),
+            &[4; 16],
+            &pair.offer.set_id,
+            0,
+            &blinded_digest(0, &batch.blinded),
+        );
         batch.statement = pair.verifier.statement_key.sign(StatementKind::Batch, &body);
         let error = pair.answer(&mut holder, &batch.to_frame()).unwrap_err();
         assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::InvalidElement { index: 0, position: 3 })), "{error:?}");
@@ -224,8 +231,11 @@ fn a_bad_answer_is_refused() {
         |e| e.evaluated[0] = e.evaluated[1],
         |e| e.proof[0] ^= 1,
         |e| e.proof[32] ^= 1,
-        |e| e.proof = [0; 64],
-        |e| e.proof = [0xff; 64],
+        |e| e.proof[64] ^= 1,
+        |e| e.proof[96] ^= 1,
+        |e| e.proof = [0; 128],
+        |e| e.proof = [0xff; 128],
+        |e| e.proof.rotate_left(64),
     ];
     for (i, change) in cases.into_iter().enumerate() {
         let mut pair = Pair::new(6, 1, 4);
@@ -360,4 +370,120 @@ fn a_frame_out_of_turn_is_refused_in_every_state() {
 fn ping_measures_the_clocks() {
     let pong = oblink_session::clock::answer_ping(&oblink_session::clock::ping(NOW).unwrap(), NOW + 1_500).unwrap();
     assert_eq!(oblink_session::clock::receive_pong(&pong, NOW).unwrap(), 1_500);
+}
+
+/// BAT-4 at the holder: the limit of Welcome is held, not only announced.
+#[test]
+fn more_batches_in_flight_than_allowed_are_refused() {
+    let mut pair = Pair::new(20, 1, 1);
+    let (mut holder, mut verifier) = pair.open();
+    let out: Vec<_> = std::iter::from_fn(|| pair.blind(&mut verifier)).collect();
+    let mut working = Vec::new();
+    for batch in &out {
+        working.push(pair.evaluate(&mut holder, &verifier.submit(batch)).unwrap());
+    }
+    let again = verifier.submit(&out[0]);
+    assert_eq!(code(&holder.receive_batch(&again, NOW).unwrap_err()), RefusalCode::OutOfTurn);
+    holder.answer(working.pop().unwrap()).unwrap();
+    assert!(holder.receive_batch(&again, NOW).is_ok(), "an answer makes room");
+}
+
+/// What a holder announces does not make a verifier keep more in memory than its own limit.
+#[test]
+fn repro_a_holder_that_allows_65535_batches_does_not_get_them() {
+    let mut pair = Pair::new(20, 1, 1);
+    let handshake = pair.handshake();
+    let (_, welcome) = pair.admit(&handshake.hello(NOW).unwrap()).unwrap();
+    let mut welcome = Welcome::from_frame(&welcome).unwrap();
+    welcome.batches_in_flight_max = u16::MAX;
+    let verifier = handshake.receive_welcome(&welcome.to_frame().unwrap(), NOW).unwrap();
+    assert_eq!(verifier.batches_in_flight_max(), oblink_session::limits::BATCHES_IN_FLIGHT_MAX);
+}
+
+/// A charge that the ledger could not write must not take the digests of earlier answers with it: the session could never complete.
+#[test]
+fn repro_answers_survive_a_charge_that_does_not_commit() {
+    let mut pair = Pair::new(3, 1, 1);
+    let (mut holder, mut verifier) = pair.open();
+    let first = pair.blind(&mut verifier).unwrap();
+    let answer = pair.answer(&mut holder, &verifier.submit(&first)).unwrap();
+    verifier.accept(&Pair::verify(&verifier, &answer, first).unwrap()).unwrap();
+    let second = pair.blind(&mut verifier).unwrap();
+    // The ledger is busy: this charge is dropped with all that it carried.
+    drop(holder.receive_batch(&verifier.submit(&second), NOW).unwrap());
+    holder.suspend(&mut pair.ledger, NOW).unwrap();
+    let booked = pair.ledger.sessions.values().next().unwrap();
+    assert!(booked.charges[&0].evaluated_digest.is_some());
+}
+
+/// HSK-5: what was charged, and whose answer the holder has no record of after a crash, is named in the next Welcome.
+#[test]
+fn a_resumed_session_names_the_batches_to_send_again() {
+    let mut pair = Pair::new(4, 1, 1);
+    let handshake = pair.handshake();
+    let hello = handshake.hello(NOW).unwrap();
+    let (mut holder, welcome) = pair.admit(&hello).unwrap();
+    assert!(Welcome::from_frame(&welcome).unwrap().resend.is_empty());
+    let mut verifier = handshake.receive_welcome(&welcome, NOW).unwrap();
+    for _ in 0..2 {
+        let batch = pair.blind(&mut verifier).unwrap();
+        let answer = pair.answer(&mut holder, &verifier.submit(&batch)).unwrap();
+        verifier.accept(&Pair::verify(&verifier, &answer, batch).unwrap()).unwrap();
+    }
+    drop(holder); // a crash: nothing is suspended
+    let (_, welcome) = pair.admit(&hello).unwrap();
+    assert_eq!(Welcome::from_frame(&welcome).unwrap().resend, [1]);
+}
+
+/// A charge is for one epoch's key, a verified batch for one session.
+#[test]
+fn proof_tokens_do_not_travel() {
+    let mut pair = Pair::new(4, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    let blinded = pair.blind(&mut verifier).unwrap();
+    let frame = verifier.submit(&blinded);
+    let charged = holder.receive_batch(&frame, NOW).unwrap().commit(&mut pair.ledger).unwrap();
+    let seed = oblink_session::epoch::EpochSeed::from_bytes(zeroize::Zeroizing::new([3; 32]));
+    let other = oblink_session::epoch::EpochKeys::derive(&seed, [5; 16]).unwrap();
+    assert!(matches!(charged.evaluate_slice(&other, 0..4), Err(Error::Internal(_))));
+    let answer = pair.answer(&mut holder, &frame).unwrap();
+    let verified = Pair::verify(&verifier, &answer, blinded).unwrap();
+    let mut second = Pair::new(4, 1, 4);
+    second.rng = rand::SeedableRng::seed_from_u64(2);
+    let (_, mut elsewhere) = second.open();
+    let _out = second.blind(&mut elsewhere).unwrap();
+    assert!(matches!(elsewhere.accept(&verified), Err(Error::Internal(_))));
+}
+
+/// A receipt from before its session was admitted is not signed.
+#[test]
+fn a_backdated_receipt_is_refused() {
+    let mut pair = Pair::new(4, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    pair.run_batches(&mut holder, &mut verifier);
+    let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
+    let completed = holder.receive_complete(&complete, NOW - 300_001).unwrap().commit(&mut pair.ledger).unwrap();
+    let frame = holder.completed(completed).unwrap();
+    assert!(matches!(awaiting.receive_receipt(&frame, NOW), Err(Error::Incompatible(Incompatibility::Clock { .. }))));
+}
+
+/// REQ-1: what both sides keep of a batch is bounded, so the number of batches is.
+#[test]
+fn a_request_of_too_many_batches_is_none() {
+    assert!(Request::new([7; 16], 1 << 20, 1, "us-exact-1", pair::RULESET, 1).is_ok());
+    assert!(Request::new([7; 16], (1 << 20) + 1, 1, "us-exact-1", pair::RULESET, 1).is_err());
+}
+
+/// A restored receipt is one that this holder signed.
+#[test]
+fn a_saved_state_cannot_smuggle_in_a_receipt() {
+    let mut pair = Pair::new(4, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    pair.run_batches(&mut holder, &mut verifier);
+    pair.finish(&mut holder, verifier);
+    let mut bytes = holder.save().unwrap();
+    assert!(oblink_session::holder::HolderSession::restore(pair.holder.clone(), &bytes).is_ok());
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    assert!(matches!(oblink_session::holder::HolderSession::restore(pair.holder.clone(), &bytes), Err(Error::SavedState(_))));
 }

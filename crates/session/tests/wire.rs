@@ -39,6 +39,7 @@ fn welcome() -> Welcome {
         public_key: vec![0x88; 32],
         batches_in_flight_max: 8,
         authority: 0,
+        resend: vec![3],
     }
 }
 
@@ -49,7 +50,7 @@ fn frames() -> Vec<Frame> {
         SetRequest { set_id: [0x77; 32], offset: 3 }.to_frame().unwrap(),
         SetChunk { offset: 3, bytes: b"chunk".to_vec() }.to_frame(),
         Batch { index: 1, blinded: vec![[0xaa; 32], [0xab; 32]], statement: [0xbb; 64] }.to_frame(),
-        Evaluated { index: 1, evaluated: vec![[0xac; 32], [0xad; 32]], proof: [0xcc; 64] }.to_frame(),
+        Evaluated { index: 1, evaluated: vec![[0xac; 32], [0xad; 32]], proof: [0xcc; 128] }.to_frame(),
         Complete { transcript: [0xdd; 64] }.to_frame().unwrap(),
         ReceiptMessage { body: b"{}".to_vec(), signature: [0xee; 64] }.to_frame().unwrap(),
         Acknowledge { signature: [0xef; 64] }.to_frame().unwrap(),
@@ -171,7 +172,10 @@ fn fields_out_of_bounds_are_refused_in_both_directions() {
     let mut over = welcome();
     over.batches_in_flight_max = 0;
     assert!(over.to_frame().is_err());
-    let largest = Refusal::new(RefusalCode::Internal, "é".repeat(2_000));
+    let mut over = welcome();
+    over.resend = vec![0; 65];
+    assert!(over.to_frame().is_err());
+    let largest = Refusal::new(RefusalCode::Internal, "x\u{202e}".repeat(2_000));
     assert_eq!(largest.detail.len(), 1_024);
     assert_eq!(Refusal::from_frame(&largest.to_frame()).unwrap(), largest);
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct PendingCharge {
     pub(super) entry: ChargeEntry,
+    pub(super) epoch_id: [u8; 16],
     pub(super) blinded: Vec<[u8; NE]>,
 }
 
@@ -20,6 +21,9 @@ pub struct PendingCharge {
 #[derive(Debug)]
 pub struct Charged {
     session_id: [u8; 16],
+    epoch_id: [u8; 16],
+    /// Answers that the charge's transaction wrote down with it.
+    saved: Vec<u64>,
     index: u64,
     blinded: Vec<[u8; NE]>,
 }
@@ -36,6 +40,7 @@ pub struct EvaluatedSlice {
 #[derive(Debug)]
 pub struct EvaluatedBatch {
     pub(super) session_id: [u8; 16],
+    pub(super) saved: Vec<u64>,
     pub(super) evaluated_digest: [u8; 32],
     pub(super) answer: Evaluated,
 }
@@ -53,7 +58,8 @@ impl PendingCharge {
     /// [`Error::Ledger`].
     pub fn commit<L: Ledger + ?Sized>(self, ledger: &mut L) -> Result<Charged, Error> {
         ledger.charge(&self.entry)?;
-        Ok(Charged { session_id: self.entry.session_id, index: self.entry.index, blinded: self.blinded })
+        let saved = self.entry.answered.iter().map(|(index, _)| *index).collect();
+        Ok(Charged { session_id: self.entry.session_id, epoch_id: self.epoch_id, saved, index: self.entry.index, blinded: self.blinded })
     }
 }
 
@@ -70,11 +76,17 @@ impl Charged {
         self.blinded.is_empty()
     }
 
+    /// A charge is for one epoch's key.
+    fn fit(&self, keys: &EpochKeys) -> Result<(), Error> {
+        if *keys.epoch_id() == self.epoch_id { Ok(()) } else { Err(Error::Internal("the batch was charged to another epoch")) }
+    }
+
     /// Evaluates the elements of a range: one core's work.
     ///
     /// # Errors
     /// [`Misbehaviour::InvalidElement`]: the verifier's element is not canonical, or the identity. [`Error::Internal`] for a range outside the batch.
     pub fn evaluate_slice(&self, keys: &EpochKeys, range: Range<usize>) -> Result<EvaluatedSlice, Error> {
+        self.fit(keys)?;
         let offset = range.start;
         let blinded = self.blinded.get(range).ok_or(Error::Internal("slice outside its batch"))?;
         let mut elements = vec![[0; NE]; blinded.len()];
@@ -96,6 +108,7 @@ impl Charged {
         rng: &mut R,
     ) -> Result<EvaluatedBatch, Error> {
         const GAPS: Error = Error::Internal("the slices are not the batch");
+        self.fit(keys)?;
         slices.sort_by_key(|slice| slice.offset);
         let mut evaluated = Vec::with_capacity(self.blinded.len());
         let mut composite: Option<Composite> = None;
@@ -106,9 +119,10 @@ impl Charged {
                 None => slice.composite,
             });
         }
-        let proof = keys.pair.prove(composite.ok_or(GAPS)?, &self.blinded, &evaluated, rng).map_err(|_| GAPS)?;
+        let proof = keys.pair.prove_batch(composite.ok_or(GAPS)?, &self.blinded, &evaluated, rng).map_err(|_| GAPS)?;
         Ok(EvaluatedBatch {
             session_id: self.session_id,
+            saved: self.saved,
             evaluated_digest: raw::evaluated_digest(self.index, &evaluated),
             answer: Evaluated { index: self.index, evaluated, proof: proof.to_bytes() },
         })

@@ -5,11 +5,11 @@ use crate::clock::check_clock;
 use crate::epoch::SUITE_RISTRETTO255;
 use crate::error::{Error, Incompatibility, Refusal, RefusalCode};
 use crate::ledger::{Ledger, SessionEntry, SessionOpening};
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, VERSIONS};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, RESEND_MAX, VERSIONS};
 use crate::request::{Request, to_hex};
 use crate::set::SetOffer;
 use crate::statement::CertifiedKey;
-use crate::transcript::{BatchDigests, Batches, SessionFacts, session_id};
+use crate::transcript::{BatchDigests, Batches, SessionFacts, offered, session_id};
 use crate::wire::{Frame, Hello, Welcome};
 use rand_core::CryptoRng;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ impl HolderHandshake {
             request: request.bytes().to_vec(),
             epoch_id: set.epoch_id,
             verifier: self.verifier,
+            verifier_certificate: hello.certificate,
+            offered: offered(&hello.versions, &hello.suites),
             verifier_nonce: hello.nonce,
             holder_nonce,
             pairs: request.pairs(),
@@ -108,11 +110,13 @@ impl PendingAdmission {
         self.request.id()
     }
 
-    /// Reserves the evaluations, or finds the session that this Hello resumes; only then is there a session, and a Welcome to send.
+    /// Reserves the evaluations at `clock_unix_ms`, or finds the session that this Hello resumes; only then is there a session, and a Welcome
+    /// to send.
     ///
     /// # Errors
     /// [`Error::Ledger`].
-    pub fn commit<L: Ledger + ?Sized>(self, ledger: &mut L) -> Result<(HolderSession, Frame), Error> {
+    pub fn commit<L: Ledger + ?Sized>(mut self, ledger: &mut L, clock_unix_ms: u64) -> Result<(HolderSession, Frame), Error> {
+        self.entry.clock_unix_ms = clock_unix_ms;
         let (holder_nonce, charged, receipt) = match ledger.open_session(&self.entry)? {
             SessionOpening::New => (self.entry.holder_nonce, Vec::new(), None),
             SessionOpening::Resumed { holder_nonce, charged, receipt } => (holder_nonce, charged, receipt),
@@ -153,6 +157,7 @@ impl PendingAdmission {
             public_key: set.public_key.to_vec(),
             batches_in_flight_max: BATCHES_IN_FLIGHT_MAX,
             authority: 0,
+            resend: batches.iter().filter(|(_, batch)| batch.evaluated.is_none()).map(|(index, _)| *index).take(RESEND_MAX).collect(),
         };
         let frame = welcome.to_frame()?;
         Ok((HolderSession::admitted(self.context, self.verifier_key, self.request, facts, batches, receipt), frame))

@@ -3,11 +3,12 @@
 use super::{EvaluatedBatch, HolderContext, PendingCharge};
 use crate::error::{Error, Misbehaviour, Refusal, RefusalCode};
 use crate::ledger::{ChargeEntry, CompletionEntry, Ledger};
+use crate::limits::BATCHES_IN_FLIGHT_MAX;
 use crate::receipt::{self, Receipt};
 use crate::request::Request;
 use crate::saved::{Saved, SavedHolder};
 use crate::set::SetOffer;
-use crate::statement::{CertifiedKey, StatementKind, batch_statement_body};
+use crate::statement::{CertifiedKey, StatementKind};
 use crate::transcript::{BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Frame, FrameType, ReceiptMessage, SetRequest, raw};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct HolderSession {
     facts: SessionFacts,
     session_id: [u8; 16],
     batches: Batches,
+    /// Batches received on this connection and not answered yet.
+    in_work: u16,
     /// Answers the ledger has not heard of; they ride with the next charge.
     unsaved: Vec<(u64, [u8; 32])>,
     receipt: Option<(Vec<u8>, [u8; 64])>,
@@ -58,7 +61,7 @@ impl HolderSession {
         receipt: Option<(Vec<u8>, [u8; 64])>,
     ) -> Self {
         let session_id = facts.session_id();
-        Self { context, verifier_key, request, facts, session_id, batches, unsaved: Vec::new(), receipt }
+        Self { context, verifier_key, request, facts, session_id, batches, in_work: 0, unsaved: Vec::new(), receipt }
     }
 
     /// The session's identifier.
@@ -98,18 +101,23 @@ impl HolderSession {
         if batch.blinded.len() as u64 != u64::from(tokens) {
             return misbehaved("the request gives this batch another count");
         }
+        if self.in_work >= BATCHES_IN_FLIGHT_MAX {
+            return Err(Error::Refuse(Refusal::new(RefusalCode::OutOfTurn, "more batches are unanswered than Welcome allows")));
+        }
         let blinded_digest = raw::blinded_digest(index, &batch.blinded);
-        let body = batch_statement_body(&self.session_id, &self.facts.request_digest, index, &blinded_digest);
+        let body = self.facts.batch_statement(index, &blinded_digest);
         self.verifier_key.verify(StatementKind::Batch, &body, &batch.statement)?;
         if self.batches.get(&index).is_some_and(|known| known.blinded != blinded_digest) {
             return Err(Error::Refuse(Refusal::new(RefusalCode::BatchConflict, format!("another batch is charged under index {index}"))));
         }
-        let answered = std::mem::take(&mut self.unsaved);
+        // Kept here until an answer shows that the ledger has them.
+        let answered = self.unsaved.clone();
         let entry =
             ChargeEntry { session_id: self.session_id, index, blinded_digest, tokens, statement: batch.statement, clock_unix_ms, answered };
         // Known from here on: a second, different batch under this index is refused even while the first is being charged.
         self.batches.entry(index).or_insert(BatchDigests { blinded: blinded_digest, evaluated: None });
-        Ok(PendingCharge { entry, blinded: batch.blinded })
+        self.in_work += 1;
+        Ok(PendingCharge { entry, epoch_id: self.facts.offer.descriptor.epoch_id, blinded: batch.blinded })
     }
 
     /// The answer to a batch.
@@ -131,6 +139,8 @@ impl HolderSession {
             Some(before) if before == batch.evaluated_digest => {}
             Some(_) => return Err(Error::Internal("the same batch was evaluated otherwise before")),
         }
+        self.unsaved.retain(|(index, _)| !batch.saved.contains(index));
+        self.in_work = self.in_work.saturating_sub(1);
         Ok(batch.answer.to_frame())
     }
 
@@ -162,16 +172,20 @@ impl HolderSession {
         let (receipt, signature, new) = match &self.receipt {
             Some((body, signature)) => (body.clone(), *signature, false),
             None => {
-                let body = self.receipt_body(&transcript, clock_unix_ms);
+                let body = self.receipt_body(&transcript, clock_unix_ms)?;
                 let signature = self.context.statement_key.sign(StatementKind::Receipt, &body);
                 (body, signature, true)
             }
         };
-        let answered = std::mem::take(&mut self.unsaved);
-        Ok(PendingCompletion { entry: CompletionEntry { session_id: self.session_id, receipt, signature, answered, clock_unix_ms }, new })
+        let answered = self.unsaved.clone();
+        let holder_certificate = *self.context.statement_key.certificate();
+        Ok(PendingCompletion {
+            entry: CompletionEntry { session_id: self.session_id, receipt, signature, holder_certificate, answered, clock_unix_ms },
+            new,
+        })
     }
 
-    fn receipt_body(&self, transcript: &[u8; 64], completed_unix_ms: u64) -> Vec<u8> {
+    fn receipt_body(&self, transcript: &[u8; 64], completed_unix_ms: u64) -> Result<Vec<u8>, Error> {
         receipt::body(
             &self.facts,
             &self.request,
@@ -188,6 +202,7 @@ impl HolderSession {
     /// [`Error::PeerMisbehaved`] cannot happen; the frame is within its bounds.
     pub fn completed(&mut self, completed: Completed) -> Result<Frame, Error> {
         let frame = ReceiptMessage { body: completed.body.clone(), signature: completed.signature }.to_frame()?;
+        self.unsaved.clear();
         self.receipt = Some((completed.body, completed.signature));
         Ok(frame)
     }
@@ -251,7 +266,12 @@ impl HolderSession {
         }
         let verifier_key =
             CertifiedKey::check(&saved.certificate, &facts.verifier).map_err(|_| Error::SavedState("damaged certificate"))?;
-        let mut session = Self::admitted(context, verifier_key, request, facts, Saved::into_batches(saved.batches), saved.receipt);
+        if let Some((body, signature)) = &saved.receipt {
+            let own = CertifiedKey::check(context.statement_key.certificate(), &context.fingerprint);
+            own.and_then(|own| own.verify(StatementKind::Receipt, body, signature)).map_err(|_| Error::SavedState("damaged receipt"))?;
+        }
+        let batches = Saved::into_batches(saved.batches, request.batches())?;
+        let mut session = Self::admitted(context, verifier_key, request, facts, batches, saved.receipt);
         session.unsaved = saved.unsaved;
         Ok(session)
     }

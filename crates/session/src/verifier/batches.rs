@@ -7,7 +7,8 @@ use crate::error::{Error, Misbehaviour};
 use crate::tag::{Tag, TagPrefix, Tau};
 use crate::wire::raw;
 use oblink_oprf::{
-    Blind, DecodedElements, NE, Proof, PublicKey, Verified, VerifierComposite, blind_slice, finalize_slice, verify, verify_slice,
+    BATCH_PROOF_LEN, BatchProof, Blind, DecodedElements, NE, PublicKey, Verified, VerifierComposite, blind_slice, finalize_slice,
+    verify_batch, verify_slice,
 };
 use std::ops::Range;
 
@@ -16,6 +17,7 @@ const SLICES: Error = Error::Internal("the slices are not the batch");
 /// A batch to be made: which tokens it holds.
 #[derive(Debug)]
 pub struct BatchPlan {
+    pub(super) session_id: [u8; 16],
     pub(super) index: u64,
     pub(super) first_token: u64,
     pub(super) tokens: u32,
@@ -43,7 +45,7 @@ pub struct BlindedBatch {
 pub struct UnverifiedBatch {
     pub(super) blinded: BlindedBatch,
     pub(super) evaluated: Vec<[u8; NE]>,
-    pub(super) proof: [u8; 64],
+    pub(super) proof: [u8; BATCH_PROOF_LEN],
     pub(super) public_key: PublicKey,
     pub(super) tau: Tau,
 }
@@ -58,6 +60,7 @@ pub struct SliceCheck {
 /// A batch whose proof holds: its tags may be taken.
 #[derive(Debug)]
 pub struct VerifiedBatch {
+    pub(super) session_id: [u8; 16],
     pub(super) index: u64,
     pub(super) blinded_digest: [u8; 32],
     pub(super) evaluated_digest: [u8; 32],
@@ -169,13 +172,13 @@ impl UnverifiedBatch {
         Ok(SliceCheck { composite, decoded })
     }
 
-    /// Checks the proof over the whole batch (SPEC BAT-5).
+    /// Checks both proofs over the whole batch (SPEC BAT-5, BAT-6).
     ///
     /// # Errors
     /// [`Misbehaviour::Proof`]; [`Error::Internal`] where the slices are not exactly the batch.
     pub fn verify(self, checks: Vec<SliceCheck>) -> Result<VerifiedBatch, Error> {
         let index = self.blinded.plan.index;
-        let proof = Proof::from_bytes(&self.proof).map_err(|_| Misbehaviour::Proof { index })?;
+        let proof = BatchProof::from_bytes(&self.proof).map_err(|_| Misbehaviour::Proof { index })?;
         let mut composite: Option<VerifierComposite> = None;
         let mut slices = Vec::with_capacity(checks.len());
         for check in checks {
@@ -185,7 +188,10 @@ impl UnverifiedBatch {
                 None => check.composite,
             });
         }
-        let verified = verify(&self.public_key, composite.ok_or(SLICES)?, &proof).map_err(|error| match error {
+        let decoded: Vec<&DecodedElements> = slices.iter().collect();
+        let composite = composite.ok_or(SLICES)?;
+        let checked = verify_batch(&self.public_key, composite, &decoded, &self.blinded.elements, &self.evaluated, &proof);
+        let verified = checked.map_err(|error| match error {
             oblink_oprf::Error::Proof => Misbehaviour::Proof { index }.into(),
             _ => SLICES,
         })?;
@@ -195,6 +201,7 @@ impl UnverifiedBatch {
         let evaluated_digest = raw::evaluated_digest(index, &self.evaluated);
         slices.sort_by_key(DecodedElements::offset);
         Ok(VerifiedBatch {
+            session_id: self.blinded.plan.session_id,
             index,
             blinded_digest: self.blinded.blinded_digest,
             evaluated_digest,

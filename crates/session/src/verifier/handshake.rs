@@ -4,7 +4,7 @@ use super::{VerifierContext, VerifierSession};
 use crate::clock::check_clock;
 use crate::epoch::SUITE_RISTRETTO255;
 use crate::error::{Error, Incompatibility, Misbehaviour, Refusal};
-use crate::limits::VERSIONS;
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, VERSIONS};
 use crate::request::{Request, to_hex};
 use crate::saved::SavedHandshake;
 use crate::set::{SetDescriptor, SetOffer};
@@ -106,7 +106,9 @@ impl VerifierHandshake {
             request_digest: self.request.digest(),
             offer: SetOffer { descriptor, set_id: welcome.set_id, set_bytes: welcome.set_bytes },
         };
-        Ok(VerifierSession::admitted(self.context, holder_key, self.request, facts, prf_key, welcome.batches_in_flight_max))
+        // What a holder allows is no reason to keep more in memory than this.
+        let in_flight_max = welcome.batches_in_flight_max.min(BATCHES_IN_FLIGHT_MAX);
+        Ok(VerifierSession::admitted(self.context, holder_key, self.request, facts, prf_key, in_flight_max, clock_unix_ms))
     }
 
     /// The handshake as versioned bytes: to say the same Hello again after a crash. No secret is in them.

@@ -8,7 +8,7 @@ use crate::receipt::{self, Receipt};
 use crate::request::Request;
 use crate::saved::{Saved, SavedVerifier};
 use crate::set::SetOffer;
-use crate::statement::{CertifiedKey, StatementKind, batch_statement_body};
+use crate::statement::{CertifiedKey, StatementKind};
 use crate::transcript::{BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Evaluated, Frame, FrameType, ReceiptMessage, SetRequest, control};
 use oblink_oprf::PublicKey;
@@ -32,6 +32,7 @@ pub struct VerifierSession {
     session_id: [u8; 16],
     public_key: PublicKey,
     in_flight_max: u16,
+    admitted_unix_ms: u64,
     /// Batches verified, with their digests.
     batches: Batches,
     /// Handed out and not verified yet.
@@ -62,6 +63,7 @@ impl VerifierSession {
         facts: SessionFacts,
         public_key: PublicKey,
         in_flight_max: u16,
+        admitted_unix_ms: u64,
     ) -> Self {
         let session_id = facts.session_id();
         Self {
@@ -72,6 +74,7 @@ impl VerifierSession {
             session_id,
             public_key,
             in_flight_max,
+            admitted_unix_ms,
             batches: Batches::new(),
             out: BTreeSet::new(),
             next: 0,
@@ -120,14 +123,14 @@ impl VerifierSession {
         let (first_token, tokens) = self.request.batch(index)?;
         self.next += 1;
         self.out.insert(index);
-        Some(BatchPlan { index, first_token, tokens })
+        Some(BatchPlan { session_id: self.session_id, index, first_token, tokens })
     }
 
     /// The Batch frame, with this side's statement over it (SPEC STM-3). The same batch may be framed and sent again.
     #[must_use]
     pub fn submit(&self, batch: &BlindedBatch) -> Frame {
         let index = batch.plan.index;
-        let body = batch_statement_body(&self.session_id, &self.facts.request_digest, index, &batch.blinded_digest);
+        let body = self.facts.batch_statement(index, &batch.blinded_digest);
         let statement = self.context.statement_key.sign(StatementKind::Batch, &body);
         Batch { index, blinded: batch.elements.clone(), statement }.to_frame()
     }
@@ -156,7 +159,7 @@ impl VerifierSession {
     /// # Errors
     /// [`Error::Internal`] for a batch that was not handed out.
     pub fn accept(&mut self, batch: &VerifiedBatch) -> Result<(), Error> {
-        if !self.out.remove(&batch.index) {
+        if batch.session_id != self.session_id || !self.out.remove(&batch.index) {
             return Err(Error::Internal("not a batch that is out"));
         }
         self.batches.insert(batch.index, BatchDigests { blinded: batch.blinded_digest, evaluated: Some(batch.evaluated_digest) });
@@ -191,6 +194,7 @@ impl VerifierSession {
             facts: Saved::facts(&self.facts),
             certificate: *self.holder_key.certificate(),
             in_flight_max: self.in_flight_max,
+            admitted_unix_ms: self.admitted_unix_ms,
             batches: Saved::batches(&self.batches),
             transcript,
         }
@@ -206,8 +210,9 @@ impl VerifierSession {
         }
         let holder_key = CertifiedKey::check(&saved.certificate, &facts.holder).map_err(|_| Error::SavedState("damaged certificate"))?;
         let public_key = PublicKey::from_bytes(&facts.offer.descriptor.public_key).map_err(|_| Error::SavedState("damaged public key"))?;
-        let mut session = Self::admitted(context, holder_key, request, facts, public_key, saved.in_flight_max);
-        session.batches = Saved::into_batches(saved.batches);
+        let batches = Saved::into_batches(saved.batches, request.batches())?;
+        let mut session = Self::admitted(context, holder_key, request, facts, public_key, saved.in_flight_max, saved.admitted_unix_ms);
+        session.batches = batches;
         Ok((session, saved.transcript))
     }
 
@@ -246,8 +251,9 @@ impl AwaitingReceipt {
         let expected = |at| receipt::body(&session.facts, &session.request, &self.transcript, &holder_key, &verifier_key, at);
         let completed = receipt::check_body(&message.body, expected)?;
         session.holder_key.verify(StatementKind::Receipt, &message.body, &message.signature)?;
-        // A receipt that is sent again (SPEC END-4) may be old, but none comes from the future.
+        // A receipt that is sent again (SPEC END-4) may be old, but none is older than its session, or from the future.
         check_clock(completed.max(clock_unix_ms), clock_unix_ms)?;
+        check_clock(completed.min(session.admitted_unix_ms), session.admitted_unix_ms)?;
         let verifier_signature = session.context.statement_key.sign(StatementKind::Receipt, &message.body);
         let receipt = Receipt {
             body: message.body,
@@ -276,12 +282,15 @@ impl AwaitingReceipt {
         self.session.to_saved(Some(self.transcript))
     }
 
-    /// The state from its bytes.
+    /// The state from its bytes, and the set that was checked: a saved state does not stand for the check.
     ///
     /// # Errors
-    /// [`Error::SavedState`]: another version, another verifier's, or damaged.
-    pub fn restore(context: Arc<VerifierContext>, bytes: &[u8]) -> Result<Self, Error> {
+    /// [`Error::SavedState`]: another version, another verifier's, or damaged. [`Error::Internal`] for another session's set.
+    pub fn restore(context: Arc<VerifierContext>, bytes: &[u8], set: &impl CheckedSet) -> Result<Self, Error> {
         match VerifierSession::from_saved(context, bytes)? {
+            (session, Some(_)) if *set.offer() != session.facts.offer => {
+                Err(Error::Internal("the set that was checked is not this session's"))
+            }
             (session, Some(transcript)) if session.facts.transcript(&session.batches, session.request.batches()) == Some(transcript) => {
                 Ok(Self { session, transcript })
             }

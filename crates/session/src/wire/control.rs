@@ -1,7 +1,7 @@
 //! Control messages (SPEC FRM-4), in bincode's byte format.
 
 use super::{Frame, FrameType, WireError};
-use crate::limits::{DETAIL_BYTES_MAX, OFFERS_MAX, RECEIPT_BYTES_MAX, REQUEST_BYTES_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
+use crate::limits::{DETAIL_BYTES_MAX, OFFERS_MAX, RECEIPT_BYTES_MAX, REQUEST_BYTES_MAX, RESEND_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// First message of the verifier.
@@ -62,6 +62,9 @@ pub struct Welcome {
     pub batches_in_flight_max: u16,
     /// 0: the request was admitted unsigned.
     pub authority: u8,
+    /// Batches of a resumed session that were charged and whose answers the holder has no record of: they must be sent again, free, before
+    /// Complete. At most 64; none in a new session.
+    pub resend: Vec<u64>,
 }
 
 /// Asks for the sealed set from an offset on.
@@ -172,7 +175,7 @@ control!(Hello, Hello, "Hello", |m| (1..=OFFERS_MAX).contains(&m.versions.len())
     && m.request.len() <= REQUEST_BYTES_MAX
     && m.signatures.len() <= SIGNATURES_MAX
     && m.signatures.iter().all(|signature| signature.len() <= SIGNATURE_BYTES_MAX));
-control!(Welcome, Welcome, "Welcome", |m| m.public_key.len() <= 256 && m.batches_in_flight_max > 0);
+control!(Welcome, Welcome, "Welcome", |m| m.public_key.len() <= 256 && m.batches_in_flight_max > 0 && m.resend.len() <= RESEND_MAX);
 control!(SetRequest, SetRequest, "SetRequest", |_m| true);
 control!(Complete, Complete, "Complete", |_m| true);
 control!(ReceiptMessage, Receipt, "Receipt", |m| m.body.len() <= RECEIPT_BYTES_MAX);

@@ -2,7 +2,7 @@
 
 use super::WireError;
 use crate::limits::{BATCH_TOKENS_MAX, SET_CHUNK_BYTES_MAX};
-use oblink_oprf::{NE, NS};
+use oblink_oprf::{BATCH_PROOF_LEN, NE};
 
 /// The types of frame (SPEC §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl FrameType {
             Self::SetRequest | Self::Complete | Self::Acknowledge => 256,
             Self::SetChunk => 8 + SET_CHUNK_BYTES_MAX as u32,
             Self::Batch => BATCH_ELEMENTS + 64,
-            Self::Evaluated => BATCH_ELEMENTS + 2 * NS as u32,
+            Self::Evaluated => BATCH_ELEMENTS + BATCH_PROOF_LEN as u32,
             Self::Receipt => 16_384,
             Self::Closed => 0,
             Self::Ping | Self::Pong => 64,

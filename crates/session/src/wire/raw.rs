@@ -2,7 +2,7 @@
 
 use super::{Frame, FrameType, WireError};
 use crate::limits::{BATCH_TOKENS_MAX, SET_CHUNK_BYTES_MAX};
-use oblink_oprf::{NE, PROOF_LEN};
+use oblink_oprf::{BATCH_PROOF_LEN, NE};
 use sha2::{Digest, Sha256};
 
 /// Blinded elements of one batch and the verifier's statement over them.
@@ -23,8 +23,8 @@ pub struct Evaluated {
     pub index: u64,
     /// The elements, undecoded.
     pub evaluated: Vec<[u8; NE]>,
-    /// c ‖ s (RFC 9497 §2.2).
-    pub proof: [u8; PROOF_LEN],
+    /// RFC 9497's proof c ‖ s, then the binding proof c ‖ s (SPEC BAT-5, BAT-6).
+    pub proof: [u8; BATCH_PROOF_LEN],
 }
 
 /// Bytes of the sealed set.
@@ -58,7 +58,7 @@ pub fn evaluated_digest(index: u64, elements: &[[u8; NE]]) -> [u8; 32] {
     elements_digest(b"oblink/1/evaluated\0", index, elements)
 }
 
-fn write_elements(index: u64, elements: &[[u8; NE]], tail: &[u8; 64]) -> Vec<u8> {
+fn write_elements(index: u64, elements: &[[u8; NE]], tail: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(12 + elements.len() * NE + tail.len());
     body.extend_from_slice(&index.to_be_bytes());
     body.extend_from_slice(&(elements.len() as u32).to_be_bytes());
@@ -67,14 +67,14 @@ fn write_elements(index: u64, elements: &[[u8; NE]], tail: &[u8; 64]) -> Vec<u8>
     body
 }
 
-/// Index, elements and the 64 bytes after them.
-type Elements = (u64, Vec<[u8; NE]>, [u8; 64]);
+/// Index, elements and the bytes after them.
+type Elements<const TAIL: usize> = (u64, Vec<[u8; NE]>, [u8; TAIL]);
 
-fn read_elements(body: &[u8], what: &'static str) -> Result<Elements, WireError> {
+fn read_elements<const TAIL: usize>(body: &[u8], what: &'static str) -> Result<Elements<TAIL>, WireError> {
     let malformed = WireError::Malformed(what);
     let (index, rest) = body.split_first_chunk::<8>().ok_or(malformed)?;
     let (count, rest) = rest.split_first_chunk::<4>().ok_or(malformed)?;
-    let (elements, tail) = rest.split_last_chunk::<64>().ok_or(malformed)?;
+    let (elements, tail) = rest.split_last_chunk::<TAIL>().ok_or(malformed)?;
     let count = u32::from_be_bytes(*count);
     if count == 0 || count > BATCH_TOKENS_MAX {
         return Err(WireError::OutOfBounds(what));

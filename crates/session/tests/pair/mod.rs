@@ -65,7 +65,10 @@ impl MemoryLedger {
 impl Ledger for MemoryLedger {
     fn open_session(&mut self, entry: &SessionEntry) -> Result<SessionOpening, LedgerError> {
         if let Some(booked) = self.sessions.get(&entry.request_id) {
-            if booked.entry.verifier_nonce != entry.verifier_nonce || booked.entry.request_digest != entry.request_digest {
+            let same = |entry: &SessionEntry| {
+                (entry.verifier, entry.verifier_nonce, entry.request_digest, entry.verifier_certificate, entry.offered.clone())
+            };
+            if same(&booked.entry) != same(entry) {
                 return Err(LedgerError::RequestConflict);
             }
             let charged = booked.charges.values().cloned().collect();
@@ -182,7 +185,7 @@ impl Pair {
         let offer = Some(self.offer.clone());
         HolderHandshake::new(self.holder.clone(), self.verifier.fingerprint)
             .receive_hello(hello, offer, NOW, &mut self.rng)?
-            .commit(&mut self.ledger)
+            .commit(&mut self.ledger, NOW)
     }
 
     pub fn open(&mut self) -> (HolderSession, VerifierSession) {
