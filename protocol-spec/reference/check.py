@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import examples
 import group
 import negative
 import replay
@@ -113,13 +114,18 @@ def positives():
         report("session.json", f"session {number}, its own frames", [f"{k}: {v}" for k, v in refused.items() if v])
 
 
+def examples_in_the_text():
+    spec = (HERE.parent / "SPEC.md").read_text()
+    report("SPEC.md", "appendix A", [] if examples.text() in spec else ["it is not what examples.py prints"])
+
+
 def negatives():
     for case in load(VECTORS / "negative.json")["cases"]:
         report("negative.json", f"[{case['anchor']}] {case['name']}", negative.differences(case))
 
 
 def main():
-    for check in (rfc9497, sealed_sets, sessions, positives, negatives):
+    for check in (rfc9497, sealed_sets, sessions, positives, examples_in_the_text, negatives):
         check()
     print(f"{failures} of the vectors above differ" if failures else "every vector holds")
     return 1 if failures else 0

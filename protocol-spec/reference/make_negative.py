@@ -8,7 +8,7 @@ import sealed_set
 import session as s
 import wire
 from hashes import H256, u8, u16, u32, u64
-from negative import VECTORS, differences, frames, good
+from negative import CODES, VECTORS, differences, frames, good
 from tokens import SUITE, tau
 
 NOTE = (
@@ -19,7 +19,7 @@ NOTE = (
     " (`complete`), after Receipt (`acknowledge`), or by the verifier after Hello (`welcome`), when the set's first chunk is"
     " due (`set chunk`), after the first Batch (`evaluated`), after Complete (`receipt`), after Acknowledge (`closed`). Clocks"
     " are those of the inputs. `blame` is who broke the rule, or `configuration` where nobody did. `refusal` is the code that"
-    " a holder answers (FRM-5). Byte strings are hexadecimal; frames have their five bytes of header."
+    " a holder answers; `refusals` has the numbers of all (FRM-5). Byte strings are hexadecimal; frames have their five bytes of header."
 )
 cases = []
 
@@ -408,7 +408,7 @@ def main():
     for entry in cases:
         for text in differences(entry):
             raise SystemExit(f"{entry['name']}: {text}")
-    file = {"format": "oblink/vectors/negative/1", "note": NOTE, "cases": cases}
+    file = {"format": "oblink/vectors/negative/1", "note": NOTE, "refusals": CODES, "cases": cases}
     (VECTORS / "negative.json").write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n")
     print(f"{len(cases)} cases")
 

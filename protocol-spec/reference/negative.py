@@ -10,10 +10,12 @@ import session as s
 import wire
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
+# [FRM-5]
 CODES = {
-    "version_unsupported": 1, "suite_unsupported": 2, "ruleset_mismatch": 3, "request_malformed": 5,
-    "pairs_over_cap": 6, "tokens_over_cap": 7, "clock_skew": 8, "batch_conflict": 12, "batch_malformed": 13,
-    "out_of_turn": 14, "transcript_differs": 15, "signature_invalid": 16,
+    "version_unsupported": 1, "suite_unsupported": 2, "ruleset_mismatch": 3, "not_sealed": 4, "request_malformed": 5,
+    "pairs_over_cap": 6, "tokens_over_cap": 7, "clock_skew": 8, "request_conflict": 9, "epoch_ended": 10,
+    "budget_exhausted": 11, "batch_conflict": 12, "batch_malformed": 13, "out_of_turn": 14, "transcript_differs": 15,
+    "signature_invalid": 16, "busy": 17, "shutting_down": 18, "internal": 19,
 }  # fmt: skip
 
 

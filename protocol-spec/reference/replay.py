@@ -141,7 +141,7 @@ def run(inputs, proofs):
     session.check_acknowledge(sent("verifier", "Acknowledge", wire.control(wire.ACKNOWLEDGE, signature=signature)), receipt)
     sent("holder", "Closed", wire.frame(wire.CLOSED, b""))
 
-    # [END-5]
+    # [END-6]
     found = [slot is not None and tag in held for slot, tag in zip(parties.slots, tags)]
     per_pair = i["tokens_per_pair"]
     return session, parties, {

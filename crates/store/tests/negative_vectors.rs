@@ -4,7 +4,7 @@
 mod fixed;
 
 use fixed::{Fixed, Inputs};
-use oblink_session::error::{Error, Misbehaviour, RefusalKind};
+use oblink_session::error::{Error, Misbehaviour, RefusalCode, RefusalKind};
 use oblink_session::holder::HolderSession;
 use oblink_session::verifier::{BlindedBatch, CheckedSet, VerifierSession};
 use oblink_session::wire::{Frame, SetChunk, control};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 struct Vectors<C> {
     format: String,
+    #[serde(default)]
+    refusals: BTreeMap<String, u16>,
     cases: Vec<C>,
 }
 
@@ -198,7 +200,7 @@ fn read(case: &Case, inputs: Inputs) -> (Result<(), Refused>, u64) {
     (result, fixed.book.charged_tokens)
 }
 
-/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-4, FRM-6, STM-1 to STM-3, REQ-1, HSK-1 to HSK-4, HSK-7, BAT-2 to BAT-5,
+/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-6, STM-1 to STM-3, REQ-1, HSK-1 to HSK-4, HSK-7, BAT-2 to BAT-5,
 /// END-2, END-3
 #[test]
 fn every_broken_input_is_refused_with_the_right_blame() {
@@ -207,6 +209,11 @@ fn every_broken_input_is_refused_with_the_right_blame() {
     let text = std::fs::read_to_string(fixed::vector_path("negative.json")).unwrap();
     let negative: Vectors<Case> = serde_json::from_str(&text).unwrap();
     assert_eq!(negative.format, "oblink/vectors/negative/1");
+    assert_eq!(negative.refusals.len(), 19);
+    for (name, number) in &negative.refusals {
+        let code = RefusalCode::from_u16(*number);
+        assert_eq!((code.name(), code as u16), (name.as_str(), *number));
+    }
     let mut faults = Vec::new();
     let mut anchors: BTreeMap<&str, usize> = BTreeMap::new();
     for case in &negative.cases {

@@ -148,7 +148,7 @@ fn run(inputs: Inputs) -> Outputs {
     finished.receive_closed(&closed).unwrap();
     assert_eq!(&kept, finished.receipt(), "both keep the same receipt");
 
-    // END-5: a dummy is never looked up.
+    // END-6: a dummy is not looked up.
     let slots: Vec<_> = inputs.pairs.iter().flatten().collect();
     let mut asked: Vec<_> = (0..).zip(&tags).filter(|(i, _)| slots[*i as usize].is_some()).map(|(i, tag)| (*tag, i)).collect();
     let matched: BTreeSet<u64> = set.join(&mut asked).unwrap().into_iter().map(|index| index / u64::from(inputs.tokens_per_pair)).collect();
@@ -182,7 +182,8 @@ fn run(inputs: Inputs) -> Outputs {
     }
 }
 
-/// TOK-1 to TOK-3, TAG-1, EPO-1, SET-1 to SET-7, FRM-1 to FRM-4, STM-1 to STM-3, REQ-1, REQ-2, HSK-6, BLD-1, BAT-1, END-1 to END-5
+/// TOK-1 to TOK-3, TAG-1, EPO-1, SET-1 to SET-3, SET-5, SET-7, FRM-1 to FRM-4, STM-1 to STM-3, REQ-1, REQ-2, HSK-6, BLD-1, BAT-1,
+/// END-1 to END-3, END-6
 #[test]
 fn whole_sessions_are_regenerated_byte_for_byte() {
     let path = fixed::vector_path("session.json");

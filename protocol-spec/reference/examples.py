@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Prints the body of SPEC.md's appendix A: every layout in bytes, from the first session of session.json. check.py compares."""
+import sealed_set
+import session as s
+import wire
+from hashes import H256, H512
+from negative import frames, good
+
+MARK_BEGIN, MARK_END = "<!-- examples.py begins -->", "<!-- examples.py ends -->"
+
+
+def short(data):
+    text = data.hex()
+    return text if len(data) <= 12 else f"{text[:12]}…{text[-4:]}"
+
+
+def cut(data, *parts):
+    """Lines of a layout: (bytes, what); the last part may take the rest with -1."""
+    lines, at = [], 0
+    for length, what in parts:
+        end = len(data) if length < 0 else at + length
+        lines.append(f"{short(data[at:end]):<26} {what}")
+        at = end
+    assert at == len(data), (at, len(data))
+    return lines
+
+
+def control(data, kind, notes):
+    """Lines of a control frame: its header, then its fields."""
+    reader = wire._Reader(data[5:])
+    lines = cut(data[:5], (5, f"length {len(data) - 5}, type"))
+    for name, type_ in wire.SCHEMAS[kind]:
+        start = reader.at
+        reader.get(type_)
+        lines.append(f"{short(data[5 + start : 5 + reader.at]):<26} {name}{notes.get(name, '')}")
+    return lines
+
+
+def section(title, lines, after=()):
+    return [f"**{title}", "", "```text", *lines, "```", "", *after]
+
+
+def text():
+    session, parties, outputs = good(0)
+    frame = lambda name: frames(0, name)[0]
+    token, file = parties.tokens[0], parties.set
+    out = section(f"Token** [TOK-1], {len(token)} bytes: rule 1 of us-exact-1, fields `ann`, `lee`, `12 main st`, `98104`", cut(
+        token, (16, 'lp("oblink/1/token")'), (34, "lp(ruleset_digest)"), (2, "rule"), (1, "fields"), (5, 'lp("ann")'),
+        (5, 'lp("lee")'), (12, 'lp("12 main st")'), (7, 'lp("98104")')))  # fmt: skip
+    _, dummy_parties, _ = good(1)
+    dummy = dummy_parties.tokens[2]
+    out += section(f"Dummy** [TOK-2], {len(dummy)} bytes: slot 2 of pair 0 in the second session, T = 3, index 2", cut(
+        dummy, (16, 'lp("oblink/1/token")'), (34, "lp(ruleset_digest)"), (2, "rule 0xFFFF"), (1, "fields"), (34, "lp(field)")))  # fmt: skip
+    out += section(f"Sealed set, header** [SET-1], 176 bytes of {len(file)}", cut(
+        file[:176], (8, "magic"), (2, "suite"), (1, f"τ = {file[10]}"), (1, f"k = {file[11]}"), (2, "T"), (2, "reserved"),
+        (4, "B"), (4, "as-of date 20261031"), (8, "M = 2^24"), (8, "D = 5"), (8, "n = 5"), (16, "epoch_id"),
+        (32, "ruleset digest"), (32, "public key"), (16, "padding"), (32, "H256 of the 144 bytes before")))  # fmt: skip
+    tags = sealed_set.read(file)[3]
+    k = file[11]
+    gap = tags[1] - tags[0] - 1
+    body = file[200:-32]
+    bits = f"first gap {gap:#x}: quotient {gap >> k}, then {k} low bits; last gap's quotient {(tags[4] - tags[3] - 1) >> k}"
+    out += section(f"Sealed set, block 0** [SET-3]: five tags of τ bits; {bits}", cut(
+        file[176:], (4, "c"), (4, f"L = {len(body)}"), (16, "first tag"), (len(body), "body"), (32, "digest of the block")))  # fmt: skip
+    certificate = parties.verifier_certificate
+    to_sign = b"oblink/1/statement-key\0" + H512(certificate[:72])
+    out += section("Certificate** [STM-1], 136 bytes, the verifier's", cut(
+        certificate, (32, "identity_pk"), (32, "statement_pk"), (8, "issued_unix_ms = 1799000000000"), (64, "signature, of the next line")
+    ) + cut(to_sign, (23, '"oblink/1/statement-key\\0"'), (64, "H512(the 72 bytes before the signature)")))  # fmt: skip
+    _, elements, statement = wire.unraw(frame("Batch"), wire.BATCH)
+
+
+    blinded_digest = s.batch_digest(b"blinded", 0, elements)
+    x = s.batch_body(session.id, session.request_digest, 0, blinded_digest)
+    out += section("Statement of a batch** [STM-2], [STM-3]: x, then what is signed", cut(
+        x, (16, "session_id"), (32, "request_digest"), (8, "index"), (32, "blinded_digest")
+    ) + cut(b"oblink/1/batch\0" + H512(x), (15, '"oblink/1/batch\\0"'), (64, "H512(x)")) + cut(statement, (64, "signature")))  # fmt: skip
+    out += section("Request** [REQ-1], as it is hashed", [parties.request.decode()], [f"`request_digest` = `{H256(parties.request).hex()}`", ""])
+    out += section("Hello**", control(frame("Hello"), wire.HELLO, {
+        "versions": ": one, version 1", "suites": ": one, suite 1", "clock_unix_ms": " = 1800000000000",
+        "request": f": {len(parties.request)} bytes", "signatures": ": none"}))  # fmt: skip
+    out += section("Welcome**", control(frame("Welcome"), wire.WELCOME, {"public_key": ": length 32, then the bytes"}))
+    out += section("SetRequest**", control(frame("SetRequest"), wire.SET_REQUEST, {}))
+    out += section("SetChunk**", cut(frame("SetChunk"), (5, "length, type"), (8, "offset"), (-1, "bytes: the whole file")))
+    for name, tail in (("Batch", ((64, "statement"),)), ("Evaluated", ((32, "c"), (32, "s")))):
+        parts = [(5, "length, type"), (8, "index"), (4, "count")] + [(32, f"element {n}") for n in range(3)]
+        out += section(f"{name}**, the first", cut(frame(name), *parts, *tail))
+    for name, kind in (("Complete", wire.COMPLETE), ("Receipt", wire.RECEIPT), ("Acknowledge", wire.ACKNOWLEDGE)):
+        out += section(f"{name}**", control(frame(name), kind, {"body": ": length, then the JSON below"}))
+    ping = wire.control(wire.PING, clock_unix_ms=1_800_000_000_000)
+    refusal = wire.control(wire.REFUSAL, code=wire.BUSY, detail="busy")
+    pong = wire.control(wire.PONG, clock_unix_ms=1_800_000_000_250)
+    others = [("Closed", frame("Closed")), ("Ping, its clock 1800000000000", ping), ("Pong", pong), ('Refusal, busy, detail "busy"', refusal)]
+    out += section("Closed, Ping, Pong, Refusal**", [f"{data.hex():<46} {name}" for name, data in others])
+    body = session.receipt_body(parties.inputs["completed_unix_ms"])
+    out += section("Receipt's body** [END-3], as it is hashed and signed", [body.decode()], [f"`receipt_digest` = `{H256(body).hex()}`", ""])
+    transcript = session.transcript_input()
+    entries = [(n, w) for b in (0, 1) for n, w in ((8, f"index {b}"), (32, "blinded_digest"), (32, "evaluated_digest"))]
+    out += section(f"Transcript** [END-1], the {len(transcript)} bytes that are hashed", cut(
+        transcript, (20, '"oblink/1/transcript\\0"'), (2, "version"), (2, "suite"), (4, "versions offered: one, 1"),
+        (4, "suites offered: one, 1"), (32, "verifier nonce"), (32, "holder nonce"), (32, "verifier fingerprint"),
+        (32, "holder fingerprint"), (32, "ruleset_digest"), (1, "τ"), (2, "T"), (32, "SetId"), (34, "lp(public key)"),
+        (32, "request_digest"), (8, "batches"), *entries), [f"`transcript` = `{short(H512(transcript))}`"])  # fmt: skip
+    return "\n".join([MARK_BEGIN, *out, MARK_END])
+
+
+if __name__ == "__main__":
+    print(text())
