@@ -3,6 +3,7 @@
 use oblink_session::ledger::{
     ChargeEntry, ChargeOutcome, ChargedBatch, CompletionEntry, Ledger, LedgerError, SessionEntry, SessionOpening,
 };
+use oblink_session::limits::BATCH_REPEATS_MAX;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::epochs::spoken_for;
@@ -70,8 +71,10 @@ impl Ledger for SqliteLedger {
                 return Err(contradiction("a session with uncharged batches cannot be complete"));
             }
             transaction
-                .prepare_cached("INSERT INTO receipts (session, body, holder_signature, completed_unix_ms) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![standing.session, entry.receipt, entry.signature, now])?;
+                .prepare_cached(
+                    "INSERT INTO receipts (session, body, holder_signature, holder_certificate, completed_unix_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![standing.session, entry.receipt, entry.signature, entry.holder_certificate, now])?;
             set_state(transaction, standing.session, "complete", now)
         })
     }
@@ -108,7 +111,7 @@ fn set_state(transaction: &Transaction<'_>, session: i64, state: &str, now: u64)
     Ok(())
 }
 
-/// A session that has the entry's request id.
+/// A session that has the entry's verifier and request id.
 struct Known {
     session: i64,
     epoch: i64,
@@ -118,16 +121,27 @@ struct Known {
     holder_nonce: [u8; 32],
 }
 
-/// The session that the entry resumes (SPEC HSK-5), if there is one; a conflict where the request id is another's.
+/// The session that the entry resumes (SPEC HSK-5), if there is one; a conflict where this verifier used the request id otherwise.
 fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Result<Option<Known>, Failure> {
     let found = transaction
         .prepare_cached(
             "SELECT session, epoch, state, tokens, charged_tokens, holder_nonce,
-               verifier = ?2 AND verifier_nonce = ?3 AND request_digest = ?4 AND tokens = ?5 AND pairs = ?6 AND batches = ?7
-             FROM sessions WHERE request_id = ?1",
+               verifier_nonce = ?3 AND request_digest = ?4 AND tokens = ?5 AND pairs = ?6 AND batches = ?7
+               AND verifier_certificate = ?8 AND offered = ?9
+             FROM sessions WHERE request_id = ?1 AND verifier = ?2",
         )?
         .query_row(
-            params![entry.request_id, entry.verifier, entry.verifier_nonce, entry.request_digest, entry.tokens, entry.pairs, entry.batches],
+            params![
+                entry.request_id,
+                entry.verifier,
+                entry.verifier_nonce,
+                entry.request_digest,
+                entry.tokens,
+                entry.pairs,
+                entry.batches,
+                entry.verifier_certificate,
+                entry.offered
+            ],
             |row| {
                 let known = Known {
                     session: row.get(0)?,
@@ -184,9 +198,9 @@ fn open(transaction: &Transaction<'_>, entry: &SessionEntry, now: u64) -> Result
     }
     transaction
         .prepare_cached(
-            "INSERT INTO sessions (session_id, request_id, request_digest, request, epoch, verifier, verifier_nonce, holder_nonce,
-             pairs, tokens, batches, state, opened_unix_ms, changed_unix_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'open', ?12, ?12)",
+            "INSERT INTO sessions (session_id, request_id, request_digest, request, epoch, verifier, verifier_certificate, offered,
+             verifier_nonce, holder_nonce, pairs, tokens, batches, state, opened_unix_ms, changed_unix_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'open', ?14, ?14)",
         )?
         .execute(params![
             entry.session_id,
@@ -195,6 +209,8 @@ fn open(transaction: &Transaction<'_>, entry: &SessionEntry, now: u64) -> Result
             entry.request,
             epoch,
             entry.verifier,
+            entry.verifier_certificate,
+            entry.offered,
             entry.verifier_nonce,
             entry.holder_nonce,
             entry.pairs,
@@ -210,12 +226,12 @@ fn resume(transaction: &Transaction<'_>, entry: &SessionEntry, known: Known, now
         .prepare_cached("SELECT body, holder_signature FROM receipts WHERE session = ?1")?
         .query_row([known.session], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    // A complete session answers with its receipt (SPEC END-4) even when its epoch is over.
+    // Also a complete one (SPEC END-4): what it resumes under is its caller's offer, and another epoch's would not be what it asked.
+    let (epoch, _) = admitting_epoch(transaction, entry)?;
+    if epoch != known.epoch {
+        return Err(LedgerError::EpochEnded.into());
+    }
     if known.state != "complete" {
-        let (epoch, _) = admitting_epoch(transaction, entry)?;
-        if epoch != known.epoch {
-            return Err(LedgerError::EpochEnded.into());
-        }
         let missing = known.tokens.saturating_sub(known.charged_tokens);
         check_budget(transaction, epoch, Some(known.session), missing, entry.epoch_evaluations_max)?;
         set_state(transaction, known.session, "open", now)?;
@@ -239,17 +255,17 @@ fn charge(
     if standing.epoch_ended {
         return Ok(Err(LedgerError::EpochEnded));
     }
+    if standing.state != "open" {
+        return Ok(Err(LedgerError::SessionNotOpen));
+    }
     let charged: Option<[u8; 32]> = transaction
         .prepare_cached("SELECT blinded_digest FROM charges WHERE session = ?1 AND batch = ?2")?
         .query_row(params![standing.session, entry.index], |row| row.get(0))
         .optional()?;
     match charged {
-        Some(digest) if digest == entry.blinded_digest => return Ok(Ok(ChargeOutcome::Same)),
+        Some(digest) if digest == entry.blinded_digest => return repeat(transaction, entry, standing),
         Some(_) => return Ok(Err(LedgerError::BatchConflict { index: entry.index })),
         None => {}
-    }
-    if standing.state != "open" {
-        return Ok(Err(LedgerError::SessionNotOpen));
     }
     if entry.index >= standing.batches {
         return Err(contradiction("a batch beyond the request's"));
@@ -270,6 +286,14 @@ fn charge(
         )?
         .execute(params![standing.session, entry.tokens, now])?;
     Ok(Ok(ChargeOutcome::New))
+}
+
+/// The same batch again: counted, since each costs the holder an evaluation and gives its peer another proof.
+fn repeat(transaction: &Transaction<'_>, entry: &ChargeEntry, standing: &Standing) -> Result<Result<ChargeOutcome, LedgerError>, Failure> {
+    let counted = transaction
+        .prepare_cached("UPDATE charges SET repeats = repeats + 1 WHERE session = ?1 AND batch = ?2 AND repeats < ?3")?
+        .execute(params![standing.session, entry.index, BATCH_REPEATS_MAX])?;
+    Ok(if counted == 1 { Ok(ChargeOutcome::Same) } else { Err(LedgerError::TooOften { index: entry.index }) })
 }
 
 /// Keeps the digests of what was answered. An answer to a batch that was not charged, or one that differs from an earlier answer, would

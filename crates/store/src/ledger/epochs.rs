@@ -4,7 +4,7 @@ use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{EpochEnd, EpochEntry, EpochRow, Failure, SqliteLedger, contradiction};
+use super::{EpochEnd, EpochEntry, EpochRow, Failure, LiveFiles, SqliteLedger, contradiction};
 use crate::Error;
 
 /// The reason kept for an epoch that a newer one takes the place of.
@@ -116,6 +116,22 @@ impl SqliteLedger {
                 epochs.push(epoch_row(row)?);
             }
             Ok(epochs)
+        })
+    }
+
+    /// The current epochs' names, the oldest first: every other seed and set is of an epoch that has ended, or of one that never began, and
+    /// is to be deleted (SPEC EPO-3).
+    ///
+    /// A set is sealed before its epoch begins: whoever deletes by this list must see to it that no sealing is under way, or spare its files.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn live_files(&self) -> Result<Vec<LiveFiles>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT epoch_id, set_id FROM epochs WHERE ended_unix_ms IS NULL ORDER BY epoch")?
+                .query_map([], |row| Ok(LiveFiles { epoch_id: row.get(0)?, set_id: row.get(1)? }))?
+                .collect::<Result<Vec<_>, _>>()?)
         })
     }
 }

@@ -1,6 +1,8 @@
 //! What the ledger shows: rows of counts, digests and times.
 
+use oblink_session::receipt::Receipt;
 use oblink_session::set::SetOffer;
+use oblink_session::statement::CERTIFICATE_BYTES;
 
 /// An epoch to be begun: a set that was just sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,15 @@ pub struct EpochEnd {
     pub unix_ms: u64,
     /// The reason given, or `sealed again`.
     pub reason: String,
+}
+
+/// What names the files of an epoch that is current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveFiles {
+    /// The epoch; its seed's file bears this name.
+    pub epoch_id: [u8; 16],
+    /// Its set; the set's file bears this name.
+    pub set_id: [u8; 32],
 }
 
 /// Where a session stands.
@@ -108,10 +119,28 @@ pub struct ReceiptRow {
     pub body: Vec<u8>,
     /// The holder's signature over it.
     pub holder_signature: [u8; 64],
-    /// The verifier's, once it has acknowledged.
+    /// The certificate of the holder's statement key.
+    pub holder_certificate: [u8; CERTIFICATE_BYTES],
+    /// The verifier's signature, once it has acknowledged.
     pub verifier_signature: Option<[u8; 64]>,
+    /// The certificate of the verifier's statement key, as its Hello brought it.
+    pub verifier_certificate: [u8; CERTIFICATE_BYTES],
     /// When it was made, milliseconds since 1970.
     pub completed_unix_ms: u64,
+}
+
+impl ReceiptRow {
+    /// The receipt as both sides keep it in a file; `None` until the verifier has signed it.
+    #[must_use]
+    pub fn signed(&self) -> Option<Receipt> {
+        self.verifier_signature.map(|verifier_signature| Receipt {
+            body: self.body.clone(),
+            holder_signature: self.holder_signature,
+            holder_certificate: self.holder_certificate,
+            verifier_signature,
+            verifier_certificate: self.verifier_certificate,
+        })
+    }
 }
 
 /// A delivery of a sealed set, or of a part of it.
@@ -127,15 +156,19 @@ pub struct DeliveryRow {
     pub delivered_unix_ms: u64,
 }
 
-/// A refusal.
+/// A refusal, or several of one verifier that are kept as one (see [`super::REFUSALS_MAX`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusalRow {
     /// The verifier, where one was known.
     pub verifier: Option<[u8; 32]>,
     /// The code (SPEC FRM-5).
     pub code: u16,
-    /// For people.
+    /// For people; of the latest one.
     pub detail: String,
-    /// Milliseconds since 1970.
+    /// How many they are.
+    pub count: u64,
+    /// When the first of them was, milliseconds since 1970.
+    pub first_unix_ms: u64,
+    /// When the latest of them was, milliseconds since 1970.
     pub refused_unix_ms: u64,
 }

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::disk::{Disk, RealDisk, directory_of};
 
 /// The version of the tables below, in `user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 /// `"OBLK"`: tells a ledger from other SQLite files, in `application_id`.
 const APPLICATION_ID: i64 = 0x4F42_4C4B;
 /// How long a call waits for another process's transaction.
@@ -55,11 +55,13 @@ CREATE UNIQUE INDEX epochs_current ON epochs (ifnull(verifier, x'')) WHERE ended
 CREATE TABLE sessions (
   session INTEGER PRIMARY KEY,
   session_id BLOB NOT NULL UNIQUE CHECK (length(session_id) = 16),
-  request_id BLOB NOT NULL UNIQUE CHECK (length(request_id) = 16),
+  request_id BLOB NOT NULL CHECK (length(request_id) = 16),
   request_digest BLOB NOT NULL CHECK (length(request_digest) = 32),
   request BLOB NOT NULL,
   epoch INTEGER NOT NULL REFERENCES epochs (epoch),
   verifier BLOB NOT NULL CHECK (length(verifier) = 32),
+  verifier_certificate BLOB NOT NULL CHECK (length(verifier_certificate) = 136),
+  offered BLOB NOT NULL,
   verifier_nonce BLOB NOT NULL CHECK (length(verifier_nonce) = 32),
   holder_nonce BLOB NOT NULL CHECK (length(holder_nonce) = 32),
   pairs INTEGER NOT NULL CHECK (pairs > 0),
@@ -69,7 +71,9 @@ CREATE TABLE sessions (
   charged_tokens INTEGER NOT NULL DEFAULT 0 CHECK (charged_tokens BETWEEN 0 AND tokens),
   charged_batches INTEGER NOT NULL DEFAULT 0 CHECK (charged_batches BETWEEN 0 AND batches),
   opened_unix_ms INTEGER NOT NULL,
-  changed_unix_ms INTEGER NOT NULL
+  changed_unix_ms INTEGER NOT NULL,
+  -- Each verifier chooses its identifiers by itself: one must not be able to take another's.
+  UNIQUE (verifier, request_id)
 ) STRICT;
 CREATE INDEX sessions_epoch ON sessions (epoch, state);
 
@@ -80,6 +84,7 @@ CREATE TABLE charges (
   blinded_digest BLOB NOT NULL CHECK (length(blinded_digest) = 32),
   statement BLOB NOT NULL CHECK (length(statement) = 64),
   evaluated_digest BLOB CHECK (length(evaluated_digest) = 32),
+  repeats INTEGER NOT NULL DEFAULT 0 CHECK (repeats >= 0),
   charged_unix_ms INTEGER NOT NULL,
   PRIMARY KEY (session, batch)
 ) STRICT, WITHOUT ROWID;
@@ -88,6 +93,7 @@ CREATE TABLE receipts (
   session INTEGER PRIMARY KEY REFERENCES sessions (session),
   body BLOB NOT NULL,
   holder_signature BLOB NOT NULL CHECK (length(holder_signature) = 64),
+  holder_certificate BLOB NOT NULL CHECK (length(holder_certificate) = 136),
   verifier_signature BLOB CHECK (length(verifier_signature) = 64),
   completed_unix_ms INTEGER NOT NULL
 ) STRICT;
@@ -106,8 +112,11 @@ CREATE TABLE refusals (
   verifier BLOB CHECK (length(verifier) = 32),
   code INTEGER NOT NULL,
   detail TEXT NOT NULL,
+  count INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
+  first_unix_ms INTEGER NOT NULL,
   refused_unix_ms INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX refusals_verifier ON refusals (verifier, refused_unix_ms);
 ";
 
 /// Opens the ledger's file, which is created (0600) with its tables where it is missing.

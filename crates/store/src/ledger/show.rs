@@ -1,10 +1,20 @@
 //! What else the holder writes down, and what it shows.
 
+use oblink_session::ledger::LedgerError;
 use oblink_session::limits::DETAIL_BYTES_MAX;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{DeliveryRow, Failure, ReceiptRow, RefusalRow, SessionRow, SessionState, SqliteLedger, contradiction};
 use crate::Error;
+
+/// Deliveries of its set that a session gets: more than any line breaks, less than an attack needs.
+pub const DELIVERIES_MAX: u32 = 64;
+/// Rows of refusals that are kept of each verifier, before they are kept by code alone.
+///
+/// The same refusal again, with none of the verifier's in between, makes no row: it is counted in the last one. Past this many rows a
+/// refusal is counted in the verifier's latest row of that code, and makes one only where there is none. So a verifier has at most this
+/// many rows and one for each code, no count is lost, and nothing that comes later drives out what was there.
+pub const REFUSALS_MAX: u32 = 1_000;
 
 /// The columns of a [`SessionRow`].
 const SESSION_ROWS: &str =
@@ -14,32 +24,53 @@ const SESSION_ROWS: &str =
   FROM sessions s JOIN epochs e USING (epoch) LEFT JOIN receipts r USING (session)";
 
 impl SqliteLedger {
-    /// Writes down that `bytes` bytes of a set went to a session's verifier.
+    /// Writes down that `bytes` bytes of a set go to a session's verifier: to be called before they do.
     ///
     /// # Errors
-    /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown; `Busy` and `Storage`.
+    /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown or suspended, or has had [`DELIVERIES_MAX`] deliveries; `EpochEnded`
+    /// where its epoch has ended, or has another set; `Busy` and `Storage`.
     pub fn record_delivery(&mut self, session_id: &[u8; 16], set_id: &[u8; 32], bytes: u64, clock_unix_ms: u64) -> Result<(), Error> {
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            let written = transaction
+            let found: Option<(i64, bool, bool, u32)> = transaction
                 .prepare_cached(
-                    "INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms)
-                     SELECT session, ?2, ?3, ?4 FROM sessions WHERE session_id = ?1",
+                    "SELECT s.session, s.state IN ('open', 'complete'), e.ended_unix_ms IS NULL AND e.set_id = ?2,
+                       (SELECT count(*) FROM deliveries d WHERE d.session = s.session)
+                     FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
                 )?
-                .execute(params![session_id, set_id, bytes, now])?;
-            if written == 1 { Ok(()) } else { Err(oblink_session::ledger::LedgerError::SessionNotOpen.into()) }
+                .query_row(params![session_id, set_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                .optional()?;
+            let (session, connected, current, deliveries) = found.ok_or(LedgerError::SessionNotOpen)?;
+            if !current {
+                return Err(LedgerError::EpochEnded.into());
+            }
+            if !connected || deliveries >= DELIVERIES_MAX {
+                return Err(LedgerError::SessionNotOpen.into());
+            }
+            transaction
+                .prepare_cached("INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![session, set_id, bytes, now])?;
+            Ok(())
         })?)
     }
 
-    /// Writes down a refusal (SPEC FRM-5) and to whom, where that is known. A detail beyond the wire's limit is cut.
+    /// Writes down a refusal (SPEC FRM-5) and to whom, where that is known. A detail beyond the wire's limit is cut. What is kept of each
+    /// verifier's is bounded: see [`REFUSALS_MAX`].
     ///
     /// # Errors
     /// [`Error::Ledger`]: `Busy` and `Storage`.
     pub fn record_refusal(&mut self, verifier: Option<&[u8; 32]>, code: u16, detail: &str, clock_unix_ms: u64) -> Result<(), Error> {
         let detail = &detail[..detail.floor_char_boundary(DETAIL_BYTES_MAX)];
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            transaction
-                .prepare_cached("INSERT INTO refusals (verifier, code, detail, refused_unix_ms) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![verifier, code, detail, now])?;
+            match refusal_to_count_in(transaction, verifier, code, detail)? {
+                Some(refusal) => transaction
+                    .prepare_cached("UPDATE refusals SET count = count + 1, detail = ?2, refused_unix_ms = ?3 WHERE refusal = ?1")?
+                    .execute(params![refusal, detail, now])?,
+                None => transaction
+                    .prepare_cached(
+                        "INSERT INTO refusals (verifier, code, detail, first_unix_ms, refused_unix_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+                    )?
+                    .execute(params![verifier, code, detail, now])?,
+            };
             Ok(())
         })?)
     }
@@ -79,15 +110,17 @@ impl SqliteLedger {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT body, holder_signature, verifier_signature, completed_unix_ms
+                    "SELECT body, holder_signature, holder_certificate, verifier_signature, verifier_certificate, completed_unix_ms
                      FROM receipts JOIN sessions USING (session) WHERE session_id = ?1",
                 )?
                 .query_row([session_id], |row| {
                     Ok(ReceiptRow {
                         body: row.get(0)?,
                         holder_signature: row.get(1)?,
-                        verifier_signature: row.get(2)?,
-                        completed_unix_ms: row.get(3)?,
+                        holder_certificate: row.get(2)?,
+                        verifier_signature: row.get(3)?,
+                        verifier_certificate: row.get(4)?,
+                        completed_unix_ms: row.get(5)?,
                     })
                 })
                 .optional()?)
@@ -119,13 +152,52 @@ impl SqliteLedger {
     pub fn refusals(&self, most: u32) -> Result<Vec<RefusalRow>, Error> {
         self.read(|connection| {
             Ok(connection
-                .prepare_cached("SELECT verifier, code, detail, refused_unix_ms FROM refusals ORDER BY refusal DESC LIMIT ?1")?
+                .prepare_cached(
+                    "SELECT verifier, code, detail, count, first_unix_ms, refused_unix_ms FROM refusals
+                     ORDER BY refused_unix_ms DESC, refusal DESC LIMIT ?1",
+                )?
                 .query_map([most], |row| {
-                    Ok(RefusalRow { verifier: row.get(0)?, code: row.get(1)?, detail: row.get(2)?, refused_unix_ms: row.get(3)? })
+                    Ok(RefusalRow {
+                        verifier: row.get(0)?,
+                        code: row.get(1)?,
+                        detail: row.get(2)?,
+                        count: row.get(3)?,
+                        first_unix_ms: row.get(4)?,
+                        refused_unix_ms: row.get(5)?,
+                    })
                 })?
                 .collect::<Result<Vec<_>, _>>()?)
         })
     }
+}
+
+/// The row in which a refusal is counted, where it makes none of its own.
+fn refusal_to_count_in(
+    transaction: &Transaction<'_>,
+    verifier: Option<&[u8; 32]>,
+    code: u16,
+    detail: &str,
+) -> Result<Option<i64>, Failure> {
+    let last: Option<(i64, bool)> = transaction
+        .prepare_cached(
+            "SELECT refusal, code = ?2 AND detail = ?3 FROM refusals WHERE verifier IS ?1 ORDER BY refused_unix_ms DESC, refusal DESC LIMIT 1",
+        )?
+        .query_row(params![verifier, code, detail], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((refusal, true)) = last {
+        return Ok(Some(refusal));
+    }
+    let rows: u32 =
+        transaction.prepare_cached("SELECT count(*) FROM refusals WHERE verifier IS ?1")?.query_row([verifier], |row| row.get(0))?;
+    if rows < REFUSALS_MAX {
+        return Ok(None);
+    }
+    Ok(transaction
+        .prepare_cached(
+            "SELECT refusal FROM refusals WHERE verifier IS ?1 AND code = ?2 ORDER BY refused_unix_ms DESC, refusal DESC LIMIT 1",
+        )?
+        .query_row(params![verifier, code], |row| row.get(0))
+        .optional()?)
 }
 
 fn session_row(row: &Row<'_>) -> Result<SessionRow, Failure> {

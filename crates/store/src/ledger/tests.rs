@@ -11,6 +11,8 @@ use oblink_session::tag::Tau;
 
 use super::*;
 
+mod repro;
+
 const VERIFIER: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];
 const CLOCK: u64 = 1_800_000_000_000;
@@ -71,6 +73,8 @@ fn session(id: u8) -> SessionEntry {
         request: vec![id; 100],
         epoch_id: [10; 16],
         verifier: VERIFIER,
+        verifier_certificate: [id; 136],
+        offered: vec![1, id],
         verifier_nonce: [id; 32],
         holder_nonce: [id ^ 0xff; 32],
         pairs: 30,
@@ -98,6 +102,7 @@ fn completion(session: u8) -> CompletionEntry {
         session_id: [session; 16],
         receipt: b"{}".to_vec(),
         signature: [7; 64],
+        holder_certificate: [17; 136],
         answered: vec![(0, [20; 32]), (1, [21; 32]), (2, [22; 32])],
         clock_unix_ms: CLOCK,
     }
@@ -235,7 +240,6 @@ fn a_request_id_belongs_to_one_request() {
     let others = [
         SessionEntry { verifier_nonce: [99; 32], ..session(1) },
         SessionEntry { request_digest: [99; 32], ..session(1) },
-        SessionEntry { verifier: OTHER, ..session(1) },
         SessionEntry { tokens: 31, ..session(1) },
     ];
     for other in others {
@@ -258,8 +262,7 @@ fn a_complete_session_keeps_its_receipt_and_costs_what_it_cost() {
     ledger.complete(&completion(1)).unwrap();
     assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::SessionNotOpen)));
     assert_eq!(account(&ledger), (30, 0));
-    assert_eq!(ledger.charge(&batch(1, 2, 10)).unwrap(), ChargeOutcome::Same);
-    assert!(matches!(ledger.charge(&batch(1, 2, 11)), Err(LedgerError::BatchConflict { index: 2 })));
+    assert!(matches!(ledger.charge(&batch(1, 2, 10)), Err(LedgerError::SessionNotOpen)));
     ledger.acknowledge(&[1; 16], &[8; 64]).unwrap();
     ledger.acknowledge(&[1; 16], &[9; 64]).unwrap();
     let receipt = ledger.receipt(&[1; 16]).unwrap().unwrap();
@@ -267,12 +270,16 @@ fn a_complete_session_keeps_its_receipt_and_costs_what_it_cost() {
     ledger.suspend(&[1; 16], &[], CLOCK).unwrap();
     let row = ledger.session(&[1; 16]).unwrap().unwrap();
     assert_eq!((row.state, row.charged_batches, row.acknowledged), (SessionState::Complete, 3, true));
-    // Also when its epoch is over, the receipt is there; evaluations are not.
-    ledger.end_epoch(&[10; 16], "by hand", CLOCK).unwrap();
     let SessionOpening::Resumed { charged, receipt, .. } = ledger.open_session(&session(1)).unwrap() else { panic!() };
     assert_eq!(receipt, Some((b"{}".to_vec(), [7; 64])));
     assert_eq!(charged.iter().map(|batch| batch.evaluated_digest).collect::<Vec<_>>(), [Some([20; 32]), Some([21; 32]), Some([22; 32])]);
+    // It answers with its receipt, and stays complete.
+    assert_eq!(ledger.session(&[1; 16]).unwrap().unwrap().state, SessionState::Complete);
+    // When its epoch is over, the receipt is in the ledger; the session does not resume.
+    ledger.end_epoch(&[10; 16], "by hand", CLOCK).unwrap();
+    assert!(matches!(ledger.open_session(&session(1)), Err(LedgerError::EpochEnded)));
     assert!(matches!(ledger.charge(&batch(1, 2, 10)), Err(LedgerError::EpochEnded)));
+    assert!(ledger.receipt(&[1; 16]).unwrap().is_some());
 }
 
 #[test]

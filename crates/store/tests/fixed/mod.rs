@@ -254,7 +254,7 @@ impl Fixed {
         let mut nonce = Script::of_hex(&self.inputs.holder_nonce);
         HolderHandshake::new(self.holder.clone(), self.verifier.fingerprint)
             .receive_hello(hello, Some(self.set.offer().clone()), self.inputs.welcome_unix_ms, &mut nonce)?
-            .commit(&mut self.book)
+            .commit(&mut self.book, self.inputs.welcome_unix_ms)
     }
 
     pub fn blind(&self, verifier: &mut VerifierSession) -> Option<BlindedBatch> {
