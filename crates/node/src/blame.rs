@@ -39,7 +39,7 @@ impl From<quic::Error> for Failure {
 }
 
 /// A hint as all others here are written: a line that begins small and needs no final stop.
-fn as_line(hint: &str) -> String {
+pub(crate) fn as_line(hint: &str) -> String {
     let mut characters = hint.strip_suffix('.').unwrap_or(hint).chars();
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
@@ -67,7 +67,9 @@ fn refused(refusal: &Refusal) -> Failure {
         RefusalCode::Internal => "the holder's operator finds the reason in the holder's own output; then try again",
         _ => "talk to the holder's operator: its ledger has the reason",
     };
-    Failure::new(exit, refusal.code.name(), format!("the holder refused: {refusal}")).with_hint(hint)
+    // The code is for programs; "here" and "there" in the detail are the holder's.
+    let said = if refusal.detail.is_empty() { refusal.code.name() } else { &refusal.detail };
+    Failure::new(exit, refusal.code.name(), format!("the holder refused, and says: {said}")).with_hint(hint)
 }
 
 const RULESET_HINT: &str =

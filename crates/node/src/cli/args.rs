@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::values::{ByteSize, Share, count, listen, seconds};
+use super::values::{ByteSize, Share, count, host_port, listen, seconds};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
 
@@ -298,7 +298,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub home: HomeArgs,
     /// Where the holder serves.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     pub holder: String,
     /// The pairs.
     #[command(flatten)]
@@ -324,7 +324,7 @@ pub struct VerifierDoctorArgs {
     #[command(flatten)]
     pub home: HomeArgs,
     /// Where the holder serves; without it the line is not tried.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     pub holder: Option<String>,
     /// Which trusted holder this is; needed where several are trusted.
     #[arg(long, value_name = "LABEL")]

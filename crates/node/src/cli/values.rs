@@ -101,6 +101,20 @@ pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// Where a holder serves: `HOST:PORT`, an IPv6 address in brackets.
+pub(super) fn host_port(text: &str) -> Result<String, &'static str> {
+    const WRONG: &str = "the holder's address is written HOST:PORT, as in holder.example.gov:4433 or [2001:db8::1]:4433";
+    let (host, port) = text.rsplit_once(':').ok_or(WRONG)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = if bracketed {
+        host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        !host.is_empty() && !host.contains([':', '/', '[', ']', '@', ' '])
+    };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0);
+    if is_host && is_port { Ok(text.to_owned()) } else { Err(WRONG) }
+}
+
 /// Where to listen: `IP:PORT`.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an address to listen on is written IP:PORT, as in 127.0.0.1:4433 or [::1]:4433")
@@ -119,6 +133,34 @@ mod tests {
         assert_eq!(of("1048576"), Ok(1 << 20));
         for wrong in ["", "G", "-1", "1.5G", "1X", "99999999999999999999", "18446744073709551615T"] {
             assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_holders() {
+        for right in ["holder.example.gov:4433", "127.0.0.1:1", "[::1]:65535", "localhost:4433"] {
+            assert_eq!(host_port(right).as_deref(), Ok(right));
+        }
+        for wrong in [
+            "",
+            ":",
+            "h",
+            "h:",
+            ":4433",
+            "h:0",
+            "h:65536",
+            "h:+1",
+            "::1",
+            "::1:4433",
+            "[::1]",
+            "[h]:1",
+            "[]:1",
+            "[:1",
+            "https://h:1",
+            "h:1/",
+            "a b:1",
+        ] {
+            assert!(host_port(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::request::to_hex;
 use oblink_session::set::SetOffer;
+use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
 use oblink_store::ledger::EpochRow;
 use oblink_store::sealed::{SealedSet, set_path};
@@ -19,6 +20,16 @@ use crate::home::Home;
 
 fn seed_path(home: &Home, epoch_id: &[u8; 16]) -> PathBuf {
     home.epochs().join(format!("{}.seed", to_hex(epoch_id)))
+}
+
+/// A sealed set of this holder's that is gone or damaged.
+fn unusable_set(path: &Path, error: StoreError) -> Failure {
+    let what = match error.io_kind() {
+        Some(kind) => format!("cannot read the sealed set {}: {}", path.display(), io_cause(&kind.into())),
+        None => error.to_string(),
+    };
+    let failure = Failure::from(error);
+    Failure::new(failure.exit(), failure.code(), what).with_hint("seal again: it begins a new epoch")
 }
 
 /// Keeps an epoch's seed.
@@ -73,7 +84,8 @@ impl OpenEpochs {
             return Ok(Arc::clone(open));
         }
         let keys = read_keys(home, &offer.descriptor.epoch_id)?;
-        let set = SealedSet::open(&RealDisk, &set_path(&home.sets(), &offer.set_id))?;
+        let path = set_path(&home.sets(), &offer.set_id);
+        let set = SealedSet::open(&RealDisk, &path).map_err(|error| unusable_set(&path, error))?;
         if set.offer() != offer || keys.public_key() != offer.descriptor.public_key {
             return Err(Failure::input("epoch_mismatch", "the sealed set, its key and the ledger do not belong together")
                 .with_hint("seal again: it begins a new epoch"));

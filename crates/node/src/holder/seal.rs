@@ -1,6 +1,9 @@
 //! `oblink-holder seal`: records → tokens → tags → one sealed set for each verifier (SPEC §4).
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -19,12 +22,12 @@ use super::epochs;
 use crate::cli::SealArgs;
 use crate::date::{Date, unix_ms};
 use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
+use crate::files::{Pending, directory_of, is_writable, write_atomically};
 use crate::home::{Home, Role};
 use crate::pipeline::{cores, for_each_ordered};
 use crate::random::system_bytes;
 use crate::report::Reporter;
-use crate::rows::{InputSummary, RowReader};
+use crate::rows::{InputSummary, RowReader, Source};
 use crate::tokens::{ruleset_by_name, tokenize};
 use crate::usage::Usage;
 
@@ -61,6 +64,9 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = &Home::open(&args.home.home, Role::Holder)?;
     let ruleset = ruleset_by_name(&args.ruleset)?;
     let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
+    if let Some(rejects) = &args.rejects {
+        check_rejects_place(rejects, &args.csv.source())?;
+    }
     let mut makings = begin(home, args)?;
     let mut tally = Tally::default();
     if args.rejects.is_some() {
@@ -185,6 +191,28 @@ fn write_reject(tally: &mut Tally, fields: &[&str]) -> Result<(), Failure> {
         Some(writer) => writer.write_record(fields).map_err(|_| Failure::bug("a line of rejects could not be written to memory")),
         None => Ok(()),
     }
+}
+
+/// Whether rejects can be written there and would not take the place of the records: known before hours of sealing, not after.
+fn check_rejects_place(rejects: &Path, input: &Source) -> Result<(), Failure> {
+    let shown = rejects.display();
+    if let (Source::File(input), Ok(there)) = (input, fs::canonicalize(rejects))
+        && fs::canonicalize(input).is_ok_and(|input| input == there)
+    {
+        return Err(Failure::input("rejects_write", format!("{shown} is the input"))
+            .with_hint("choose another path for --rejects; the input is never written over"));
+    }
+    if rejects.is_dir() {
+        return Err(Failure::input("rejects_write", format!("{shown} is a directory"))
+            .with_hint("--rejects takes the path of a file, as in rejects.csv"));
+    }
+    let directory = directory_of(rejects);
+    let trial =
+        if is_writable(directory).unwrap_or(true) { Pending::create(rejects).map(drop) } else { Err(ErrorKind::PermissionDenied.into()) };
+    trial.map_err(|error| {
+        Failure::input("rejects_write", format!("cannot write {shown}: the directory {}: {}", directory.display(), io_cause(&error)))
+            .with_hint("make the directory first, or choose another path for --rejects; nothing was sealed")
+    })
 }
 
 fn finish_rejects(args: &SealArgs, summary: &InputSummary, rejects: Option<csv::Writer<Vec<u8>>>) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::epochs::OpenEpochs;
 use super::seats::Seats;
 use super::sessions;
+use crate::blame::as_line;
 use crate::cli::ServeArgs;
 use crate::date::unix_ms;
 use crate::failure::Failure;
@@ -143,7 +144,7 @@ fn note_refused_handshake(shared: &Shared, refusal: &HandshakeRefusal) {
         error @ (QuicError::NotPinned { .. } | QuicError::NoCertificate) => {
             shared.reporter.warn(&format!("{}: {error}", refusal.remote));
             if let Some(hint) = error.hint() {
-                shared.reporter.help(&hint);
+                shared.reporter.help(&as_line(&hint));
             }
         }
         error => tracing::info!(remote = %refusal.remote, %error, "a handshake failed"),

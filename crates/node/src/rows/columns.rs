@@ -236,7 +236,14 @@ impl ColumnPlan {
         }
         let found = if known.is_empty() { "none of the known names".to_owned() } else { known.join(", ") };
         let hint = if suggestions.is_empty() {
-            "say which column it is with --map FIELD=HEADER, as in --map postal_code=ZIP_CD".to_owned()
+            let example = match missing.first() {
+                Some((_, [Field::PostalCode])) | None => "postal_code=ZIP_CD",
+                Some((_, [Field::FamilyName])) => "family_name=LAST_NM",
+                Some((_, [Field::GivenName])) => "given_name=FIRST_NM",
+                Some((_, [Field::Address])) => "address=STREET_LINE",
+                Some(_) => "name=FULL_NM",
+            };
+            format!("say which column it is with --map FIELD=HEADER, as in --map {example}")
         } else {
             format!("did you mean --map {}?", suggestions.join(" "))
         };

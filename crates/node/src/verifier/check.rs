@@ -69,11 +69,16 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
 }
 
+fn rows(count: u64) -> String {
+    format!("{count} row{}", if count == 1 { "" } else { "s" })
+}
+
 fn say_what_is_asked(list: &List, reporter: &Reporter) {
     let left_out = list.summary.rows - list.pairs;
-    reporter.note(&format!("{} rows: {} to submit, {left_out} not", list.summary.rows, list.pairs));
+    reporter.note(&format!("{}: {} to submit, {left_out} not", rows(list.summary.rows), list.pairs));
     if list.duplicate_ids > 0 {
-        reporter.warn(&format!("{} rows repeat an id of an earlier row: tell results apart by `row`", list.duplicate_ids));
+        let (count, verb) = (rows(list.duplicate_ids), if list.duplicate_ids == 1 { "repeats" } else { "repeat" });
+        reporter.warn(&format!("{count} {verb} an id of an earlier row: tell results apart by `row`"));
     }
 }
 
@@ -110,20 +115,17 @@ fn ask(
 /// The address of `HOST:PORT`.
 ///
 /// # Errors
-/// Exit 3 where it is not written so, exit 5 where the name does not resolve.
+/// Exit 5 where the name does not resolve.
 pub(crate) async fn resolve(holder: &str) -> Result<SocketAddr, Failure> {
-    let well_formed =
-        holder.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0));
-    if !well_formed {
-        return Err(Failure::input("holder_address", "the holder's address is written HOST:PORT")
-            .with_hint("as in holder.example.gov:4433, or [2001:db8::1]:4433"));
-    }
-    let cannot = |why: String| {
-        Failure::unreachable("no_address", format!("the holder's host name does not resolve: {why}"))
-            .with_hint("check --holder and the name service")
+    let cannot = || {
+        Failure::unreachable("no_address", "the holder's host name does not resolve to an address")
+            .with_hint("check the name in --holder, and this machine's name service (DNS)")
     };
-    let mut addresses = tokio::net::lookup_host(holder).await.map_err(|error| cannot(io_cause(&error)))?;
-    addresses.next().ok_or_else(|| cannot("it has no address".to_owned()))
+    let mut addresses = tokio::net::lookup_host(holder).await.map_err(|error| {
+        tracing::info!(%error, "the name service");
+        cannot()
+    })?;
+    addresses.next().ok_or_else(cannot)
 }
 
 /// Where the sets of one holder are kept.
