@@ -87,7 +87,13 @@ impl Agencies {
         Self { folder, holder, verifier }
     }
 
-    /// A path in the directory that both share.
+    /// The directory that both share.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in it.
     #[must_use]
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

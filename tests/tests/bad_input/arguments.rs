@@ -46,17 +46,19 @@ fn usage() {
 fn addresses_and_rulesets() {
     let agencies = Agencies::new();
     let (records, pairs, output) = (agencies.file("records.csv", RECORDS), agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     for holder in ["127.0.0.1", "4433", ":4433", "127.0.0.1:0", "127.0.0.1:99999", "https://127.0.0.1:4433/", "::1"] {
-        seen.note(&format!("--holder {holder}"), 3, &agencies.checking(holder, &pairs, &output).run());
+        let ended = agencies.checking(holder, &pairs, &output).run();
+        assert_eq!(ended.code(), 2, "{holder}: {ended}");
     }
+    seen.note("--holder without a port", 2, &agencies.checking("holder.example.gov", &pairs, &output).run());
     let nowhere = agencies.checking("holder.invalid:4433", &pairs, &output).run();
     seen.note("a name that does not resolve", 5, &nowhere);
+    seen.note("ledger: before anything", 3, &agencies.holder.call("ledger").run());
     seen.note("seal: unknown ruleset", 3, &agencies.sealing(&records, "--ruleset us-fuzzy-9").run());
     seen.note("check: unknown ruleset", 3, &agencies.checking("127.0.0.1:1", &pairs, &output).args("--ruleset us-fuzzy-9").run());
     seen.note("seal: unknown peer", 3, &agencies.sealing(&records, "--peer county").run());
     seen.note("serve: not an address of this machine", 3, &agencies.holder.call("serve --listen 192.0.2.1:4433").run());
-    seen.note("ledger: before anything", 3, &agencies.holder.call("ledger").run());
     agencies.seal(&records);
     let serving = agencies.serve();
     let other = Agencies::new();

@@ -17,7 +17,7 @@ use super::{PAIRS, RECORDS};
 fn a_holders_damaged_files_show_when_serve_starts() {
     let agencies = Agencies::new();
     let records = agencies.file("records.csv", RECORDS);
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let mut case = |name: &str, ending: &str, harm: &dyn Fn(&PathBuf)| {
         agencies.seal(&records);
         harm(&only_file(&agencies.holder.home, ending));
@@ -132,7 +132,7 @@ fn another_ruleset_is_an_error_on_both_sides() {
     let serving = agencies.serve();
     let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
     let ended = agencies.checking(serving.address(), &pairs, &output).run();
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let ours = hex::encode(oblink_linkage::Ruleset::by_name("us-exact-1").unwrap().digest());
     let digests = [(ours.as_str(), "VERIFIERS-DIGEST"), (&ours[..16], "VERIFIERS-DIGEST")];
     let theirs = "05".repeat(32);

@@ -34,7 +34,7 @@ fn files_that_neither_side_can_read() {
     agencies.seal(&agencies.file("good.csv", RECORDS));
     let before = (files_below(&agencies.holder.home.join("sets"), ""), files_below(&agencies.holder.home.join("epochs"), ""));
     let (input, output) = (agencies.at("input.csv"), agencies.at("results.csv"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     for (case, bytes, arguments) in unreadable() {
         std::fs::write(&input, bytes).unwrap();
         let due = if case.starts_with("no header, said") { 2 } else { 3 };
@@ -59,13 +59,16 @@ fn files_that_neither_side_can_read() {
 #[test]
 fn records_without_one_that_can_be_sealed() {
     let agencies = Agencies::new();
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let records = agencies.file("records.csv", format!("{HEADER}1,,1 Elm St,02134\n2,Ana Quispe,unknown,02134\n3,Ana Quispe\n"));
     seen.note("nothing usable", 3, &agencies.sealing(&records, "").run());
     let records = agencies.file("records.csv", format!("{HEADER}1,,1 Elm St,02134\n{ROW}"));
     seen.note("--rejects-max", 3, &agencies.sealing(&records, "--rejects-max 10%").run());
-    let rejects = agencies.at("no/such/rejects.csv");
-    seen.note("--rejects into no directory", 3, &agencies.sealing(&records, "--rejects").arg(rejects).run());
+    for (case, rejects) in [("into no directory", "no/such/rejects.csv"), ("over the input", "records.csv"), ("over a directory", "holder")]
+    {
+        seen.note(&format!("--rejects {case}"), 3, &agencies.sealing(&records, "--rejects").arg(agencies.at(rejects)).run());
+    }
+    assert_eq!(std::fs::read_to_string(&records).unwrap().lines().count(), 3);
     assert_eq!(files_below(&agencies.holder.home.join("sets"), ".oblset").len(), 0);
     assert_eq!(files_below(&agencies.holder.home.join("epochs"), ".seed").len(), 0);
     insta::assert_snapshot!(seen.text());
@@ -78,7 +81,7 @@ fn files_that_work_all_the_same() {
     let records = format!("\u{feff}{HEADER}{ROW}2,{big},2 Elm St,02134\n3,\"Nul\0 Quispe\",3 Elm St,02134\n3,Ana Quispe,3 Elm St,02134\n");
     let sealed = agencies.sealing(&agencies.file("records.csv", records.replace('\n', "\r\n")), "--json").ok();
     assert_eq!(sealed.object()["rejected_by_reason"]["field_too_long"], 1, "{sealed}");
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let serving = agencies.serve();
     let wide = format!("{HEADER}a,Ana Quispe,\"1 Elm St\",\"02134{big}\"\n{ROW}");
     let cases: Vec<(&str, Vec<u8>)> = vec![

@@ -12,7 +12,7 @@ fn homes() {
     let agencies = Agencies::new();
     let (holder, verifier) = (&agencies.holder, &agencies.verifier);
     let (records, pairs, output) = (agencies.file("records.csv", RECORDS), agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let seal = || agencies.sealing(&records, "").run();
     let check = || agencies.checking("127.0.0.1:1", &pairs, &output).run();
 
@@ -59,7 +59,7 @@ fn homes() {
 fn peers() {
     let agencies = Agencies::strangers();
     let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let check = |more: &str| agencies.checking("127.0.0.1:1", &pairs, &output).args(more).run();
     let trust = |fingerprint: &str| agencies.verifier.call("trust --peer tax --fingerprint").arg(fingerprint).run();
     seen.note("check: nobody is trusted", 3, &check(""));
@@ -82,7 +82,7 @@ fn outputs() {
     agencies.seal(&agencies.file("records.csv", RECORDS));
     let serving = agencies.serve();
     let pairs = agencies.file("pairs.csv", PAIRS);
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let mut case = |name: &str, output: &str| {
         seen.note(name, 3, &agencies.checking(serving.address(), &pairs, &agencies.at(output)).run());
     };

@@ -10,7 +10,7 @@ use super::{PAIRS, RECORDS};
 fn nobody_there() {
     let agencies = Agencies::new();
     let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.file("r.csv", "old results\n"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     // A port that was free a moment ago; nothing listens there.
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     // This one takes datagrams and says nothing, as a firewall does.
@@ -32,7 +32,7 @@ fn the_wrong_peer() {
     agencies.seal(&agencies.file("records.csv", RECORDS));
     let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
     let serving = agencies.serve();
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     seen.name(&agencies.holder.fingerprint, "HOLDERS-FINGERPRINT");
     seen.name(&agencies.verifier.fingerprint, "VERIFIERS-FINGERPRINT");
 
@@ -65,7 +65,7 @@ fn the_wrong_peer() {
 fn refusals() {
     let agencies = Agencies::new();
     let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.at("r.csv"));
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let serving = agencies.serve();
     seen.note("check: the holder has not sealed", 4, &agencies.checking(serving.address(), &pairs, &output).run());
     assert_eq!(serving.next()["outcome"], "refused");
@@ -92,7 +92,7 @@ fn a_holder_that_stops_in_the_middle() {
     let (pairs, records) = sample(&agencies.at("s"), 24_000, 500);
     agencies.seal(&records);
     let output = agencies.file("r.csv", "old results\n");
-    let mut seen = Seen::new(&agencies.at(""));
+    let mut seen = Seen::new(agencies.folder());
     let serving = agencies.serve();
     let started = agencies.checking(serving.address(), &pairs, &output).start();
     eventually("a batch to be charged", || agencies.ledger("session").iter().any(|s| s["charged_batches"] != 0).then_some(()));
