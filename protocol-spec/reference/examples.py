@@ -71,18 +71,18 @@ def text():
 
 
     blinded_digest = s.batch_digest(b"blinded", 0, elements)
-    x = s.batch_body(session.id, session.request_digest, 0, blinded_digest)
+    x = session.batch_body(0, blinded_digest)
     out += section("Statement of a batch** [STM-2], [STM-3]: x, then what is signed", cut(
-        x, (16, "session_id"), (32, "request_digest"), (8, "index"), (32, "blinded_digest")
+        x, (16, "session_id"), (32, "request_digest"), (16, "epoch_id"), (32, "SetId"), (8, "index"), (32, "blinded_digest")
     ) + cut(b"oblink/1/batch\0" + H512(x), (15, '"oblink/1/batch\\0"'), (64, "H512(x)")) + cut(statement, (64, "signature")))  # fmt: skip
     out += section("Request** [REQ-1], as it is hashed", [parties.request.decode()], [f"`request_digest` = `{H256(parties.request).hex()}`", ""])
     out += section("Hello**", control(frame("Hello"), wire.HELLO, {
         "versions": ": one, version 1", "suites": ": one, suite 1", "clock_unix_ms": " = 1800000000000",
         "request": f": {len(parties.request)} bytes", "signatures": ": none"}))  # fmt: skip
-    out += section("Welcome**", control(frame("Welcome"), wire.WELCOME, {"public_key": ": length 32, then the bytes"}))
+    out += section("Welcome**", control(frame("Welcome"), wire.WELCOME, {"public_key": ": length 32, then the bytes", "resend": ": none"}))
     out += section("SetRequest**", control(frame("SetRequest"), wire.SET_REQUEST, {}))
     out += section("SetChunk**", cut(frame("SetChunk"), (5, "length, type"), (8, "offset"), (-1, "bytes: the whole file")))
-    for name, tail in (("Batch", ((64, "statement"),)), ("Evaluated", ((32, "c"), (32, "s")))):
+    for name, tail in (("Batch", ((64, "statement"),)), ("Evaluated", ((32, "c"), (32, "s"), (32, "c of the binding proof"), (32, "s of the binding proof")))):
         parts = [(5, "length, type"), (8, "index"), (4, "count")] + [(32, f"element {n}") for n in range(3)]
         out += section(f"{name}**, the first", cut(frame(name), *parts, *tail))
     for name, kind in (("Complete", wire.COMPLETE), ("Receipt", wire.RECEIPT), ("Acknowledge", wire.ACKNOWLEDGE)):

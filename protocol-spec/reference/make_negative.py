@@ -193,6 +193,7 @@ def hellos():
         ("an exponent", '"pairs":5', '"pairs":5e0'), ("a number as a string", '"pairs":5', '"pairs":"5"'),
         ("a negative number", '"pairs":5', '"pairs":-5'), ("no pairs", '"pairs":5', '"pairs":0'),
         ("2^40 + 1 pairs", '"pairs":5', f'"pairs":{2**40 + 1}'), ("2^64 pairs", '"pairs":5', f'"pairs":{2**64}'),
+        ("2^20 + 1 batches", '"pairs":5', f'"pairs":{3 * 2**20 + 1}'),
         ("batches of none", '"batch_tokens":3', '"batch_tokens":0'),
         ("batches of 65,536", '"batch_tokens":3', '"batch_tokens":65536'),
         ("no tokens a pair", '"tokens_per_pair":1', '"tokens_per_pair":0'),
@@ -261,6 +262,7 @@ def welcomes():
     bad("HSK-7", "no tags", set_tags=0)
     bad("HSK-7", "more tags than declared", set_tags=base["declared_tags"] + 1)
     bad("FRM-4", "no batch in flight", batches_in_flight_max=0)
+    bad("FRM-4", "65 batches to be sent again", resend=list(range(65)))
     bad("HSK-7", "an authority that version 1 has not", authority=1)
     for name, key in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
         bad("HSK-7", f"a public key that is {name}", public_key=key)
@@ -285,8 +287,10 @@ def transfers():
 
 
 # --- §6.4 ---
-def signed_batch(index, elements, kind=b"batch", secret=VS, session=None):
-    body = s.batch_body(session or done.id, done.request_digest, index, s.batch_digest(b"blinded", index, elements))
+def signed_batch(index, elements, kind=b"batch", secret=VS, session=None, set_id=None):
+    digest = s.batch_digest(b"blinded", index, elements)
+    w = done.welcome
+    body = s.batch_body(session or done.id, done.request_digest, w["epoch_id"], set_id or w["set_id"], index, digest)
     return wire.batch(index, elements, s.state(secret, kind, body))
 
 
@@ -312,6 +316,7 @@ def batches():
     bad("STM-3", "elements in another order than was stated", wire.batch(0, [elements[n] for n in (1, 0, 2)], statement), "signature_invalid")
     bad("STM-3", "a statement of kind receipt", signed_batch(0, elements, b"receipt"), "signature_invalid")
     bad("STM-3", "a statement for another session", signed_batch(0, elements, session=bytes(16)), "signature_invalid")
+    bad("STM-3", "a statement for another set", signed_batch(0, elements, set_id=bytes(32)), "signature_invalid")
     bad("STM-3", "a statement by the identity key", signed_batch(0, elements, secret=i["verifier"]["identity_secret"]), "signature_invalid")
     malleable = statement[:32] + (int.from_bytes(statement[32:], "little") + group.ORDER).to_bytes(32, "little")
     bad("STM-3", "a statement whose scalar is not canonical", wire.batch(0, elements, malleable), "signature_invalid")
@@ -330,7 +335,7 @@ def answers():
         data = wire.frame(wire.EVALUATED, u64(index) + u32(len(elements)) + b"".join(elements) + proof)
         case("evaluated", anchor, name, data, "holder")
 
-    unwelcome("evaluated", good_frame, "holder", "Batch", 12 + 65_535 * 32 + 64)
+    unwelcome("evaluated", good_frame, "holder", "Batch", 12 + 65_535 * 32 + 128)
     case("evaluated", "FRM-3", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"), "holder")
     case("evaluated", "FRM-3", "a count of one more than there are", good_frame[:13] + u32(4) + good_frame[17:], "holder")
     bad("FRM-3", "no elements", elements=[])
@@ -342,15 +347,20 @@ def answers():
     bad("BAT-5", "an element replaced by another", elements=[elements[0], elements[0], elements[2]])
     bad("BAT-5", "c", proof=flip(proof, 0))
     bad("BAT-5", "s", proof=flip(proof, 32))
-    bad("BAT-5", "no proof", proof=bytes(64))
-    for name, at in (("c", 0), ("s", 32)):
+    bad("BAT-6", "c of the binding proof", proof=flip(proof, 64))
+    bad("BAT-6", "s of the binding proof", proof=flip(proof, 96))
+    bad("BAT-5", "no proofs", proof=bytes(128))
+    bad("BAT-5", "the binding proof twice", proof=proof[64:] * 2)
+    bad("BAT-6", "RFC 9497's proof twice", proof=proof[:64] * 2)
+    case("evaluated", "FRM-3", "no binding proof", reframed(good_frame, good_frame[5:-64]), "holder")
+    for name, at in (("c", 0), ("s", 32), ("c of the binding proof", 64), ("s of the binding proof", 96)):
         beyond = (int.from_bytes(proof[at : at + 32], "little") + group.ORDER).to_bytes(32, "little")
         bad("SUI-2", f"{name} that is not canonical", proof=proof[:at] + beyond + proof[at + 32 :])
     key = parties.epoch.sk + 1
     other = [group.multiply(key, point) for point in blinded]
     for name, public in (("proved for that key", group.multiply(key, group.BASE)), ("proved for the epoch's", parties.epoch.point)):
-        c, z = SUITE.generate_proof(key, public, blinded, other, 7)
-        bad("BAT-5", f"evaluated under another key, {name} (EPO-4)", elements=wire.encodings(other), proof=wire.encode_proof(c, z))
+        both = SUITE.prove_batch(key, public, blinded, other, 7, 8)
+        bad("BAT-5", f"evaluated under another key, {name} (EPO-4)", elements=wire.encodings(other), proof=wire.encode_proof(both))
 
 
 # --- §6.5 ---
@@ -386,6 +396,8 @@ def ends():
     bad("END-3", "a space, signed", body.replace(b",", b", ", 1))
     bad("END-3", "no JSON, signed", b"")
     bad("END-3", "a number as a string, signed", s.canonical(members | {"tokens": str(members["tokens"])}))
+    early = i["hello_unix_ms"] - 300_001
+    bad("END-3", "a time 300,001 ms before Welcome", done.receipt_body(early), blame="configuration")
     bad("END-3", "a time 300,001 ms ahead", done.receipt_body(at + 300_001), blame="configuration")
     bad("STM-2", "signed by the verifier", secret=VS)
     bad("STM-2", "signed by the holder's identity", secret=i["holder"]["identity_secret"])

@@ -69,7 +69,7 @@ def read(case):
         case "complete":
             done.check_complete(data)
         case "receipt":
-            done.check_receipt(data, i["completed_unix_ms"])
+            done.check_receipt(data, i["completed_unix_ms"], i["hello_unix_ms"])
         case "acknowledge":
             done.check_acknowledge(data, done.receipt_body(i["completed_unix_ms"]))
         case "closed":

@@ -1,6 +1,6 @@
 """A whole session, from the inputs of vectors/session.json alone. Gives what the vector's `outputs` should be.
 
-The one thing taken from the vector is each batch's proof, which no one but the holder can predict ([SUI-3]): it is verified."""
+What is taken from the vector is each batch's two proofs, which no one but the holder can predict ([SUI-3]): both are verified."""
 import group
 import ed25519
 import sealed_set
@@ -73,7 +73,7 @@ class Parties:
             certificate=self.holder_certificate, ruleset_digest=i["ruleset_digest"], tau=bits,
             tokens_per_pair=i["tokens_per_pair"], session_tokens_max=p.session_tokens_max, declared_tags=declared,
             set_tags=n, set_bytes=len(self.set), as_of=p.as_of, epoch_id=p.epoch_id, set_id=H256(self.set),
-            public_key=p.public_key, batches_in_flight_max=8, authority=0,
+            public_key=p.public_key, batches_in_flight_max=8, authority=0, resend=[],
         )  # fmt: skip
 
     def offer(self):
@@ -82,7 +82,7 @@ class Parties:
 
 
 def run(inputs, proofs):
-    """`proofs`: the 64 bytes of each batch."""
+    """`proofs`: the 128 bytes of each batch."""
     parties = Parties(inputs)
     i, frames = parties.inputs, []
 
@@ -112,14 +112,14 @@ def run(inputs, proofs):
         mine = [parties.blinder.blind(first + j, data) for j, data in enumerate(tokens)]
         blinded = wire.encodings(SUITE.blind(data, blind) for data, blind in zip(tokens, mine))
         blinded_digest = s.batch_digest(b"blinded", index, blinded)
-        body = s.batch_body(session.id, session.request_digest, index, blinded_digest)
+        body = session.batch_body(index, blinded_digest)
         statement = s.state(i["verifier"]["statement_secret"], b"batch", body)
         up = sent("verifier", "Batch", wire.batch(index, blinded, statement))
         # The holder.
         _, points = session.check_batch(up)
         evaluated = wire.encodings(group.multiply(parties.epoch.sk, point) for point in points)
         evaluated_digest = s.batch_digest(b"evaluated", index, evaluated)
-        down = sent("holder", "Evaluated", wire.evaluated(index, evaluated, *wire.unproof(proof)))
+        down = sent("holder", "Evaluated", wire.evaluated(index, evaluated, wire.unproof(proof)))
         # The verifier again.
         answers = session.check_evaluated(down, index, points)
         outputs += [SUITE.finalize(data, blind, answer) for data, blind, answer in zip(tokens, mine, answers)]
@@ -136,7 +136,7 @@ def run(inputs, proofs):
     receipt = session.receipt_body(i["completed_unix_ms"])
     signature = s.state(i["holder"]["statement_secret"], b"receipt", receipt)
     frame = sent("holder", "Receipt", wire.control(wire.RECEIPT, body=receipt, signature=signature))
-    session.check_receipt(frame, i["completed_unix_ms"])
+    session.check_receipt(frame, i["completed_unix_ms"], i["hello_unix_ms"])
     signature = s.state(i["verifier"]["statement_secret"], b"receipt", receipt)
     session.check_acknowledge(sent("verifier", "Acknowledge", wire.control(wire.ACKNOWLEDGE, signature=signature)), receipt)
     sent("holder", "Closed", wire.frame(wire.CLOSED, b""))

@@ -87,6 +87,7 @@ def parse_request(data):
     unless(isinstance(ruleset, str) and 1 <= len(ruleset) <= 64, "ruleset")
     unless(set(ruleset) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"), "ruleset")
     unless(members["format"] == "oblink/request/1", "format")
+    unless(number_of_batches(members) <= 2**20, "number of batches")
     unless(canonical(members) == data, "not the canonical form")
     return members
 
@@ -95,6 +96,10 @@ def batches_of(request):
     """[REQ-2]: (index, first token, count) of each batch."""
     tokens, size = request["pairs"] * request["tokens_per_pair"], request["batch_tokens"]
     return [(b, first, min(size, tokens - first)) for b, first in enumerate(range(0, tokens, size))]
+
+
+def number_of_batches(request):
+    return -(-request["pairs"] * request["tokens_per_pair"] // request["batch_tokens"])
 
 
 # --- digests ---
@@ -111,9 +116,9 @@ def batch_digest(label, index, elements):
     return H256(b"oblink/1/" + label + b"\0" + u64(index) + u32(len(elements)) + b"".join(elements))
 
 
-def batch_body(session, request_digest, index, blinded_digest):
+def batch_body(session, request_digest, epoch_id, set_id, index, blinded_digest):
     """[STM-3]"""
-    return session + request_digest + u64(index) + blinded_digest
+    return session + request_digest + epoch_id + set_id + u64(index) + blinded_digest
 
 
 def check_clock(theirs, now, anchor="HSK-2"):
@@ -169,6 +174,11 @@ class Session:
             "verifier_statement_key": h["certificate"][32:64].hex(), "version": w["version"],
         })  # fmt: skip
 
+    def batch_body(self, index, blinded_digest):
+        """[STM-3], for this session."""
+        w = self.welcome
+        return batch_body(self.id, self.request_digest, w["epoch_id"], w["set_id"], index, blinded_digest)
+
     # --- what the holder refuses ---
 
     def check_batch(self, data):
@@ -178,7 +188,7 @@ class Session:
         if index >= len(self.batches) or self.batches[index][2] != len(elements):
             raise Refused("BAT-2", "index or count", **malformed)
         digest = batch_digest(b"blinded", index, elements)
-        body = batch_body(self.id, self.request_digest, index, digest)
+        body = self.batch_body(index, digest)
         try:
             check_statement(self.hello["certificate"][32:64], b"batch", body, signature)
         except Refused as e:
@@ -219,16 +229,16 @@ class Session:
         return part
 
     def check_evaluated(self, data, index, blinded):
-        """[BAT-5], [SUI-2]. `blinded` are points; gives the evaluated elements as points."""
+        """[BAT-5], [BAT-6], [SUI-2]. `blinded` are points; gives the evaluated elements as points."""
         theirs, elements, proof = wire.unraw(data, wire.EVALUATED)
         if theirs != index or len(elements) != len(blinded):
             raise Refused("BAT-4", "answer to another batch", "holder")
         points = wire.points(elements)
-        SUITE.verify_proof(group.decode(self.welcome["public_key"]), blinded, points, *wire.unproof(proof))
+        SUITE.verify_batch(group.decode(self.welcome["public_key"]), blinded, points, wire.unproof(proof))
         return points
 
-    def check_receipt(self, data, now):
-        """[END-3]"""
+    def check_receipt(self, data, now, admitted):
+        """[END-3]. `admitted` is the verifier's clock when Welcome came."""
         fields = wire.uncontrol(data, wire.RECEIPT)
         try:
             completed = json.loads(fields["body"])["completed_unix_ms"]
@@ -237,8 +247,8 @@ class Session:
             same = False
         if not same:
             raise Refused("END-3", "a member of the receipt differs", "holder")
-        if completed > now + SKEW_MS_MAX:
-            raise Refused("END-3", "completed in the future", CONFIGURATION)
+        if completed > now + SKEW_MS_MAX or completed < admitted - SKEW_MS_MAX:
+            raise Refused("END-3", "completed in the future or before the session", CONFIGURATION)
         check_statement(self.welcome["certificate"][32:64], b"receipt", fields["body"], fields["signature"])
         return fields["body"]
 

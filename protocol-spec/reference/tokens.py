@@ -41,7 +41,7 @@ class Blinder:
 
     def blind(self, index, data):
         for attempt in range(256):
-            wide = hkdf_expand(self.prk, self.request_id + u64(index) + u8(attempt) + data, 64)
+            wide = hkdf_expand(self.prk, b"oblink/1/blind\0" + self.request_id + u64(index) + u8(attempt) + data, 64)
             scalar = int.from_bytes(wide, "little") % group.ORDER
             if scalar:
                 return scalar

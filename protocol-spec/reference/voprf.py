@@ -1,7 +1,7 @@
 """RFC 9497, suite ristretto255-SHA512, modes OPRF (0, for the RFC's vectors) and VOPRF (1): SPEC §2."""
 import group
 from group import Refused
-from hashes import H512, expand_message_xmd, lp, u16
+from hashes import H512, expand_message_xmd, lp, u16, u32
 
 OPRF, VOPRF = 0, 1
 
@@ -40,33 +40,51 @@ class Suite:
     def evaluate(self, sk, data):
         return self.output(data, group.multiply(sk, self.hash_to_group(data)))
 
-    # §2.2: one proof for a whole batch.
-    def _weights(self, public, blinded, evaluated):
+    # §2.2: one proof for a whole batch. `weights` is one of the two functions below.
+    def rfc_weights(self, public, blinded, evaluated):
         seed = H512(lp(group.encode(public)) + lp(b"Seed-" + self.context))
         for i, (c, d) in enumerate(zip(blinded, evaluated)):
             yield self.hash_to_scalar(lp(seed) + u16(i) + lp(group.encode(c)) + lp(group.encode(d)) + b"Composite")
 
+    def binding_weights(self, public, blinded, evaluated):
+        """[BAT-6]: 128 bits of each, a hash of the whole batch."""
+        elements = b"".join(map(group.encode, [*blinded, *evaluated]))
+        seed = H512(b"oblink/1/bound-weights\0" + group.encode(public) + u32(len(blinded)) + elements)
+        for i in range(len(blinded)):
+            block = H512(seed + u32(i // 4))
+            yield int.from_bytes(block[i % 4 * 16 :][:16], "little")
+
     def _challenge(self, *elements):
         return self.hash_to_scalar(b"".join(lp(group.encode(e)) for e in elements) + b"Challenge")
 
-    def composites(self, public, blinded, evaluated):
+    def composites(self, public, blinded, evaluated, weights):
         m = z = group.IDENTITY
-        for weight, c, d in zip(self._weights(public, blinded, evaluated), blinded, evaluated):
+        for weight, c, d in zip(weights(public, blinded, evaluated), blinded, evaluated):
             m = group.add(m, group.multiply(weight, c))
             z = group.add(z, group.multiply(weight, d))
         return m, z
 
-    def generate_proof(self, sk, public, blinded, evaluated, r):
+    def generate_proof(self, sk, public, blinded, evaluated, r, weights=None):
         """§2.2.1. The nonce r is given: how a peer makes it is [SUI-3]'s matter, and nobody else can tell."""
-        m, _ = self.composites(public, blinded, evaluated)
+        m, _ = self.composites(public, blinded, evaluated, weights or self.rfc_weights)
         z = group.multiply(sk, m)
         c = self._challenge(public, m, z, group.multiply(r, group.BASE), group.multiply(r, m))
         return c, (r - c * sk) % group.ORDER
 
-    def verify_proof(self, public, blinded, evaluated, c, s):
+    def verify_proof(self, public, blinded, evaluated, c, s, weights=None, anchor="BAT-5"):
         """§2.2.2. [BAT-5]"""
-        m, z = self.composites(public, blinded, evaluated)
+        m, z = self.composites(public, blinded, evaluated, weights or self.rfc_weights)
         t2 = group.add(group.multiply(s, group.BASE), group.multiply(c, public))
         t3 = group.add(group.multiply(s, m), group.multiply(c, z))
         if self._challenge(public, m, z, t2, t3) != c:
-            raise Refused("BAT-5", "proof of the batch is wrong")
+            raise Refused(anchor, "proof of the batch is wrong")
+
+    def verify_batch(self, public, blinded, evaluated, proof):
+        """[BAT-5], [BAT-6]: both proofs of a batch, as four scalars."""
+        self.verify_proof(public, blinded, evaluated, *proof[:2])
+        self.verify_proof(public, blinded, evaluated, *proof[2:], self.binding_weights, "BAT-6")
+
+    def prove_batch(self, sk, public, blinded, evaluated, r, r_binding):
+        """Both proofs, as four scalars."""
+        rfc = self.generate_proof(sk, public, blinded, evaluated, r)
+        return rfc + self.generate_proof(sk, public, blinded, evaluated, r_binding, self.binding_weights)

@@ -9,7 +9,7 @@ RECEIPT, ACKNOWLEDGE, CLOSED, PING, PONG, REFUSAL = 8, 9, 10, 11, 12, 15
 # [FRM-1]
 BYTES_MAX = {
     HELLO: 393_216, WELCOME: 4_096, SET_REQUEST: 256, SET_CHUNK: 8 + 262_144, BATCH: 12 + 65_535 * NE + 64,
-    EVALUATED: 12 + 65_535 * NE + 2 * NS, COMPLETE: 256, RECEIPT: 16_384, ACKNOWLEDGE: 256, CLOSED: 0,
+    EVALUATED: 12 + 65_535 * NE + 4 * NS, COMPLETE: 256, RECEIPT: 16_384, ACKNOWLEDGE: 256, CLOSED: 0,
     PING: 64, PONG: 64, REFUSAL: 2_048,
 }  # fmt: skip
 
@@ -54,6 +54,7 @@ SCHEMAS = {
         ("ruleset_digest", 32), ("tau", "u8"), ("tokens_per_pair", "u16"), ("session_tokens_max", "u64"),
         ("declared_tags", "u64"), ("set_tags", "u64"), ("set_bytes", "u64"), ("as_of", "u32"), ("epoch_id", 16),
         ("set_id", 32), ("public_key", ("bytes", NE)), ("batches_in_flight_max", "u16"), ("authority", "u8"),
+        ("resend", ("vec", "u64", 64)),
     ],
     SET_REQUEST: [("set_id", 32), ("offset", "u64")],
     COMPLETE: [("transcript", 64)],
@@ -128,12 +129,12 @@ def batch(index, elements, statement):
     return frame(BATCH, u64(index) + u32(len(elements)) + b"".join(elements) + statement)
 
 
-def evaluated(index, elements, c, s):
-    return frame(EVALUATED, u64(index) + u32(len(elements)) + b"".join(elements) + encode_proof(c, s))
+def evaluated(index, elements, proof):
+    return frame(EVALUATED, u64(index) + u32(len(elements)) + b"".join(elements) + encode_proof(proof))
 
 
-def encode_proof(c, s):
-    return c.to_bytes(NS, "little") + s.to_bytes(NS, "little")
+def encode_proof(scalars):
+    return b"".join(s.to_bytes(NS, "little") for s in scalars)
 
 
 def set_chunk(offset, data):
@@ -141,12 +142,12 @@ def set_chunk(offset, data):
 
 
 def unraw(data, kind):
-    """(index, elements, the 64 bytes at the end) of a Batch or an Evaluated frame."""
+    """(index, elements, the bytes at the end) of a Batch or an Evaluated frame."""
     _, body = unframe(data, kind)
     count = int.from_bytes(body[8:12], "big")
     if not 1 <= count <= 65_535:
         raise Refused("FRM-3", "count")
-    if len(body) != 12 + count * NE + 64:
+    if len(body) != 12 + count * NE + (64 if kind == BATCH else 4 * NS):
         raise Refused("FRM-3", "length is not what count demands")
     elements = [body[12 + i * NE : 12 + (i + 1) * NE] for i in range(count)]
     return int.from_bytes(body[:8], "big"), elements, body[12 + count * NE :]
@@ -160,7 +161,7 @@ def unset_chunk(data):
 
 
 def unproof(data):
-    return decode_scalar(data[:NS]), decode_scalar(data[NS:])
+    return tuple(decode_scalar(data[at : at + NS]) for at in range(0, 4 * NS, NS))
 
 
 def points(elements):

@@ -200,7 +200,7 @@ fn read(case: &Case, inputs: Inputs) -> (Result<(), Refused>, u64) {
     (result, fixed.book.charged_tokens)
 }
 
-/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-6, STM-1 to STM-3, REQ-1, HSK-1 to HSK-4, HSK-7, BAT-2 to BAT-5,
+/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-6, STM-1 to STM-3, REQ-1, HSK-1 to HSK-4, HSK-7, BAT-2 to BAT-6,
 /// END-2, END-3
 #[test]
 fn every_broken_input_is_refused_with_the_right_blame() {

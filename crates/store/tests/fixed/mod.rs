@@ -271,7 +271,7 @@ impl Fixed {
         let charged = pending.commit(&mut self.book)?;
         let slice = charged.evaluate_slice(&self.keys, 0..charged.len())?;
         let evaluated = charged.prove(&self.keys, vec![slice], &mut random)?;
-        assert!(random.0.is_empty(), "a proof draws 64 bytes");
+        assert!(random.0.is_empty(), "a batch's two proofs draw 128 bytes");
         holder.answer(evaluated)
     }
 
