@@ -41,8 +41,9 @@ pub(super) fn write_seed(home: &Home, epoch_id: &[u8; 16], seed: &EpochSeed) -> 
 
 fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
     let path = seed_path(home, epoch_id);
-    let damaged =
-        |what: String| Failure::input("epoch_key", format!("the epoch's key {}: {what}", path.display())).with_hint("seal again: it begins a new epoch");
+    let damaged = |what: String| {
+        Failure::input("epoch_key", format!("the epoch's key {}: {what}", path.display())).with_hint("seal again: it begins a new epoch")
+    };
     let bytes = crate::files::read_secret(&path).map_err(|error| damaged(io_cause(&error)))?;
     let Some(bytes) = bytes else {
         let hint = format!("chmod 600 {}; if others may have read it, seal again", path.display());
