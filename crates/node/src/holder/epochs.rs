@@ -1,21 +1,23 @@
 //! Epochs on the holder's disk: the seed in `epochs/ID.seed` (0600), the set in `sets/SETID.oblset`, everything else in the ledger.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::request::to_hex;
 use oblink_session::set::SetOffer;
 use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
-use oblink_store::ledger::EpochRow;
+use oblink_store::ledger::{EpochRow, SqliteLedger};
 use oblink_store::sealed::{SealedSet, set_path};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
+use crate::files::{directory_of, sync_directory, write_atomically};
 use crate::home::Home;
 
 fn seed_path(home: &Home, epoch_id: &[u8; 16]) -> PathBuf {
@@ -56,13 +58,66 @@ fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
 /// Deletes the key and the set of an epoch that has ended (SPEC EPO-3): best effort, since a file system may keep old blocks. Gives the
 /// files that could not be removed.
 pub(super) fn destroy(home: &Home, ended: &EpochRow) -> Vec<PathBuf> {
-    let seed = seed_path(home, &ended.offer.descriptor.epoch_id);
-    // Overwritten first, for the file systems where that reaches the blocks.
-    if let Ok(metadata) = fs::metadata(&seed) {
-        let _ = fs::write(&seed, vec![0; metadata.len() as usize]);
+    let (seed, set) = (seed_path(home, &ended.offer.descriptor.epoch_id), set_path(&home.sets(), &ended.offer.set_id));
+    // The set is only unlinked: a session that still streams it must not send zeros. Without the key it is a list of random numbers.
+    [(erase(&seed), seed), (remove(&set), set)].into_iter().filter(|(outcome, _)| outcome.is_err()).map(|(_, path)| path).collect()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    let gone = |path: &Path| fs::remove_file(path).map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |()| true);
-    [seed, set_path(&home.sets(), &ended.offer.set_id)].into_iter().filter(|path| !gone(path)).collect()
+}
+
+/// Overwrites a file in its place, for the file systems where that reaches the blocks, and removes it; one that is gone already is no error.
+fn erase(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(mut file) => {
+            let zeros = [0; 4_096];
+            let mut left = file.metadata()?.len();
+            while left > 0 {
+                let some = left.min(zeros.len() as u64);
+                file.write_all(&zeros[..some as usize])?;
+                left -= some;
+            }
+            file.sync_all()?;
+            remove(path)?;
+            sync_directory(directory_of(path))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Files that no epoch of the ledger owns are left alone while they are younger than this: a seal may be about to enter them.
+const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
+
+/// Removes the keys and sets of epochs that are not current: what a crash around the ledger's entry left.
+///
+/// # Errors
+/// Exit 3: the ledger cannot be read.
+pub(super) fn sweep(home: &Home, ledger: &SqliteLedger) -> Result<(), Failure> {
+    let rows = ledger.epochs()?;
+    let mut left: Vec<PathBuf> = rows.iter().filter(|row| row.ended.is_some()).flat_map(|row| destroy(home, row)).collect();
+    let current: Vec<&EpochRow> = rows.iter().filter(|row| row.ended.is_none()).collect();
+    let owned = |name: &str| {
+        current.iter().any(|row| name.starts_with(&to_hex(&row.offer.descriptor.epoch_id)) || name.starts_with(&to_hex(&row.offer.set_id)))
+    };
+    for entry in [home.epochs(), home.sets()].iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_ours = name.ends_with(".seed") || name.ends_with(".oblset") || name.ends_with(".new");
+        let is_old =
+            entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
+        if is_ours && is_old && !owned(&name) && erase(&entry.path()).is_err() {
+            left.push(entry.path());
+        }
+    }
+    for path in left {
+        tracing::warn!(path = %path.display(), "a file of an epoch that has ended could not be removed: remove it by hand");
+    }
+    Ok(())
 }
 
 /// An epoch ready to answer: its keys and its checked set.
@@ -92,9 +147,13 @@ impl OpenEpochs {
                 .with_hint("seal again: it begins a new epoch"));
         }
         let open = Arc::new(OpenEpoch { keys, set });
-        // What has ended is not kept: its keys are wiped when the last session under it ends.
-        epochs.retain(|_, other| Arc::strong_count(other) > 1 || seed_path(home, &other.set.offer().descriptor.epoch_id).exists());
         epochs.insert(offer.descriptor.epoch_id, Arc::clone(&open));
         Ok(open)
+    }
+
+    /// Lets go of epochs that have ended and that no session uses: their keys are wiped.
+    pub(super) fn forget_ended(&self, home: &Home) {
+        let mut epochs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.retain(|epoch_id, open| Arc::strong_count(open) > 1 || seed_path(home, epoch_id).exists());
     }
 }

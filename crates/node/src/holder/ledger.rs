@@ -106,9 +106,17 @@ pub fn ledger(args: &LedgerArgs, reporter: &Reporter) -> Result<(), Failure> {
     for refusal in ledger.refusals(LATEST)? {
         let verifier = refusal.verifier.map(|verifier| label(&peers, &verifier));
         let code = RefusalCode::from_u16(refusal.code).name();
-        let object = json!({ "entry": "refusal", "verifier": verifier, "code": code, "detail": refusal.detail, "at": time(refusal.refused_unix_ms) });
-        let line =
-            format!("{}  refusal  {}: {code}: {}", time(refusal.refused_unix_ms), verifier.as_deref().unwrap_or("unknown"), refusal.detail);
+        let object = json!({
+            "entry": "refusal", "verifier": verifier, "code": code, "detail": refusal.detail, "count": refusal.count,
+            "first": time(refusal.first_unix_ms), "at": time(refusal.refused_unix_ms),
+        });
+        let line = format!(
+            "{}  refusal  {}: {code}: {}{}",
+            time(refusal.refused_unix_ms),
+            verifier.as_deref().unwrap_or("unknown"),
+            refusal.detail,
+            if refusal.count > 1 { format!(" ({} times since {})", refusal.count, time(refusal.first_unix_ms)) } else { String::new() },
+        );
         show(reporter, &object, &line);
     }
     Ok(())

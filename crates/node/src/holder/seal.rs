@@ -273,8 +273,7 @@ fn finish(
     crate::files::sync_directory(&home.sets()).map_err(cannot)?;
     epochs::write_seed(home, keys.epoch_id(), &seed)?;
     let mut ledger = SqliteLedger::open(&home.ledger())?;
-    let before: Vec<_> = ledger.epochs()?.into_iter().filter(|row| row.ended.is_none()).collect();
-    let ended = ledger.begin_epoch(&EpochEntry {
+    ledger.begin_epoch(&EpochEntry {
         verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
         offer: set.offer().clone(),
         records: summary.rows,
@@ -282,10 +281,6 @@ fn finish(
         input_digest: Some(summary.sha256),
         clock_unix_ms: unix_ms(SystemTime::now()),
     })?;
-    for row in before.iter().filter(|row| ended.contains(&row.offer.descriptor.epoch_id)) {
-        for left in epochs::destroy(home, row) {
-            tracing::warn!(path = %left.display(), "a file of the epoch that ended could not be removed: remove it by hand");
-        }
-    }
+    epochs::sweep(home, &ledger)?;
     Ok((peer, set))
 }

@@ -1,5 +1,6 @@
 //! `oblink-holder serve`: answers verifiers until it is told to stop.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +10,10 @@ use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
 use oblink_store::ledger::SqliteLedger;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::epochs::OpenEpochs;
+use super::epochs::{self, OpenEpochs};
 use super::seats::Seats;
 use super::sessions;
 use crate::blame::as_line;
@@ -20,7 +21,13 @@ use crate::cli::ServeArgs;
 use crate::date::unix_ms;
 use crate::failure::Failure;
 use crate::home::{Home, Role};
+use crate::pipeline::cores;
 use crate::report::Reporter;
+
+/// Connections that one verifier may have at a time: a session and its successors, and `doctor`.
+const CONNECTIONS_PER_VERIFIER: usize = 4;
+/// Batches and deliveries at work at a time for each core, in all sessions together.
+const WORK_PER_CORE: usize = 8;
 
 /// How long running sessions get to hear of the end.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -32,6 +39,8 @@ pub(super) struct Shared {
     pub(super) context: Arc<HolderContext>,
     pub(super) epochs: OpenEpochs,
     pub(super) seats: Seats,
+    /// Batches and deliveries at work in all sessions together.
+    pub(super) work: Semaphore,
     ledger: Mutex<SqliteLedger>,
     pub(super) reporter: Reporter,
 }
@@ -73,9 +82,11 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         context,
         epochs: OpenEpochs::default(),
         seats: Seats::default(),
+        work: Semaphore::new(cores() * WORK_PER_CORE),
         ledger: Mutex::new(ledger),
         reporter: reporter.clone(),
     });
+    epochs::sweep(&shared.home, &shared.ledger())?;
     warn_at_start(&shared)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -120,13 +131,31 @@ async fn listen(shared: Arc<Shared>, identity: oblink_quic::Identity, address: s
     shared.reporter.note(&format!("listening on {} as {}", listener.local_addr(), identity.fingerprint()));
     let (stop, stopping) = watch::channel(false);
     let mut running = JoinSet::new();
+    // As many entries as identities are pinned.
+    let mut connections: HashMap<Fingerprint, Arc<Semaphore>> = HashMap::new();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             Some(_) = running.join_next(), if !running.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Some(Ok(connection)) => drop(running.spawn(sessions::run(Arc::clone(&shared), connection, stopping.clone()))),
+                Some(Ok(connection)) => {
+                    let peer = connection.peer();
+                    let places = connections.entry(peer).or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_PER_VERIFIER)));
+                    match Arc::clone(places).try_acquire_owned() {
+                        Ok(place) => {
+                            let session = sessions::run(Arc::clone(&shared), connection, stopping.clone());
+                            running.spawn(async move {
+                                session.await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => {
+                            shared.reporter.warn(&format!("{peer}: turned away, it has {CONNECTIONS_PER_VERIFIER} connections already"));
+                            connection.close(0, "too many connections of this identity");
+                        }
+                    }
+                }
                 Some(Err(refusal)) => note_refused_handshake(&shared, &refusal),
                 None => return Err(Failure::input("socket", "the UDP socket failed").with_hint("start serve again; sessions can be run again")),
             },

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use oblink_quic::{Connection, Error as QuicError, Fingerprint, FrameReceiver, FrameSender};
+use oblink_quic::{Blame, Connection, Error as QuicError, Fingerprint, FrameReceiver, FrameSender};
 use oblink_session::clock;
 use oblink_session::error::{Error, Refusal, RefusalCode};
 use oblink_session::holder::{HolderHandshake, HolderSession};
@@ -27,6 +27,10 @@ use crate::usage::Usage;
 
 /// How long a verifier may take to say Hello.
 const HELLO_WAIT: Duration = Duration::from_secs(30);
+/// How long a session may be silent on all its streams before it is suspended.
+const SILENCE_MAX: Duration = Duration::from_secs(600);
+/// How long a verifier that comes back waits for its lost line to be cleared away.
+const SEAT_WAIT: Duration = Duration::from_secs(30);
 /// How long a verifier gets to take its last frame and leave.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
@@ -62,7 +66,11 @@ enum End {
 
 impl From<QuicError> for End {
     fn from(error: QuicError) -> Self {
-        Self::Line(error)
+        // What breaks the rules of frames is a refusal like any other: told to the verifier, and in the ledger (SPEC FRM-1).
+        match error.blame() {
+            Blame::Peer => Self::Refused(Refusal::new(RefusalCode::OutOfTurn, error.to_string())),
+            _ => Self::Line(error),
+        }
     }
 }
 
@@ -95,7 +103,7 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
         ended = converse(&shared, &connection, &mut running) => ended,
         _ = stopping.wait_for(|stop| *stop) => Err(End::Stopping),
     };
-    let outcome = settle(&shared, &connection, verifier, ended, running.as_deref()).await;
+    let outcome = settle(&shared, &connection, verifier, ended, running.as_ref()).await;
     report(&shared, verifier, outcome, running.as_deref(), began);
 }
 
@@ -113,7 +121,7 @@ async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut O
     if first.kind == FrameType::Ping {
         send(&mut to, &clock::answer_ping(&first, now())?, &traffic).await?;
         to.finish_and_wait().await?;
-        return Ok(());
+        return nothing_more(from).await;
     }
     match admit(shared, connection.peer(), first, Arc::clone(&traffic)).await {
         Ok((session, welcome)) => {
@@ -121,12 +129,20 @@ async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut O
             send(&mut to, &welcome, &traffic).await?;
             session_phase(connection, &session, &mut to, &mut from).await?;
             to.finish_and_wait().await?;
-            Ok(())
+            nothing_more(from).await
         }
         Err(end) => {
             send_refusal(&mut to, &end, &traffic).await;
             Err(end)
         }
+    }
+}
+
+/// The verifier ends the control stream after its last frame (SPEC TRN-3). One that only leaves has all the same been served.
+async fn nothing_more(from: FrameReceiver) -> Result<(), End> {
+    match tokio::time::timeout(REFUSAL_WAIT, receive_end(from)).await {
+        Ok(Err(error)) if error.blame() == Blame::Peer => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
@@ -164,10 +180,11 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
         Ok((pending, epoch))
     })
     .await?;
-    let seat = shared.seats.take((*verifier.as_bytes(), *pending.request_id())).await;
+    let seat = tokio::time::timeout(SEAT_WAIT, shared.seats.take((*verifier.as_bytes(), *pending.request_id()))).await;
+    let seat = seat.map_err(|_| refuse(RefusalCode::Busy, "the session is still at work on another connection"))?;
     let shared = Arc::clone(shared);
     blocking(move || {
-        let (session, welcome) = pending.commit(&mut *shared.ledger())?;
+        let (session, welcome) = pending.commit(&mut *shared.ledger(), now())?;
         Ok((Arc::new(Running { shared, epoch, session: Mutex::new(session), seat, traffic }), welcome))
     })
     .await
@@ -176,6 +193,7 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
 /// From Welcome to Closed.
 async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut FrameSender, from: &mut FrameReceiver) -> Result<(), End> {
     let mut streams: JoinSet<Result<(), End>> = JoinSet::new();
+    let mut before = session.traffic.totals();
     loop {
         tokio::select! {
             frame = receive(from, &[FrameType::Complete, FrameType::Acknowledge], &session.traffic) => {
@@ -193,6 +211,13 @@ async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut
                 }
             }
             () = session.seat.wanted() => return Err(End::Replaced),
+            () = tokio::time::sleep(SILENCE_MAX) => {
+                let now = session.traffic.totals();
+                if now == before {
+                    return Err(refuse(RefusalCode::OutOfTurn, "the session was silent for too long"));
+                }
+                before = now;
+            }
             stream = connection.accept_stream() => {
                 let (to, from) = stream?;
                 streams.spawn(side_stream(Arc::clone(session), to, from));
@@ -228,6 +253,8 @@ async fn side_stream(session: Arc<Running>, mut to: FrameSender, mut from: Frame
     let answered = async {
         let frame = receive(&mut from, &[FrameType::Batch, FrameType::SetRequest], &session.traffic).await?;
         receive_end(from).await?;
+        // After it is here, so that a slow line holds up nobody else.
+        let _work = session.shared.work.acquire().await.map_err(|_| End::Stopping)?;
         if frame.kind == FrameType::SetRequest {
             return deliver(&session, &frame, &mut to).await;
         }
@@ -296,19 +323,37 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Accounts for the end: refusals into the ledger, an unfinished session suspended, the connection closed.
+/// Accounts for the end: an unfinished session suspended, refusals into the ledger, the connection closed.
 async fn settle(
     shared: &Arc<Shared>,
     connection: &Connection,
     verifier: Fingerprint,
     ended: Result<(), End>,
-    running: Option<&Running>,
+    running: Option<&Arc<Running>>,
 ) -> Outcome {
-    let complete = ended.is_ok();
-    if let (Some(running), false) = (running, complete) {
-        let suspended = running.session().suspend(&mut *shared.ledger(), now());
-        if let Err(error) = suspended {
-            tracing::error!(%error, "an unfinished session could not be suspended");
+    let refusal = match &ended {
+        Err(End::Refused(refusal)) => Some(refusal.clone()),
+        _ => None,
+    };
+    if let Err(end) = &ended {
+        let (shared, unfinished) = (Arc::clone(shared), running.cloned());
+        let replaced = matches!(end, End::Replaced);
+        let booked = blocking(move || {
+            if let Some(running) = unfinished {
+                running.session().suspend(&mut *shared.ledger(), now())?;
+            }
+            if let Some(refusal) = refusal {
+                shared
+                    .ledger()
+                    .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, now())
+                    .map_err(Failure::from)?;
+            }
+            // Keys of an epoch that ended while this session ran are wiped with its last session.
+            shared.epochs.forget_ended(&shared.home);
+            Ok(())
+        });
+        if booked.await.is_err() {
+            tracing::error!(replaced, "the end of a session could not be written to the ledger");
         }
     }
     match ended {
@@ -318,10 +363,6 @@ async fn settle(
             if running.is_some() { Outcome::Completed } else { Outcome::Pinged }
         }
         Err(End::Refused(refusal)) => {
-            let recorded = shared.ledger().record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, now());
-            if let Err(error) = recorded {
-                tracing::error!(%error, "a refusal could not be written to the ledger");
-            }
             let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
             connection.close(1, "refused");
             Outcome::Refused(refusal)

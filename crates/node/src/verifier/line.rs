@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, receive_or_end, send, slices};
 use crate::report::Bar;
 
-/// How long the holder may take to answer Hello, Complete and Acknowledge: its ledger writes to a disk.
-const ANSWER_WAIT: Duration = Duration::from_secs(120);
+/// How long the holder may take over any one answer: it may have other sessions, and its ledger writes to a disk.
+const ANSWER_WAIT: Duration = Duration::from_secs(300);
 
 /// How long until a set that another check is fetching is looked for again.
 const IN_USE_PAUSE: Duration = Duration::from_millis(200);
@@ -159,7 +159,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
     send(&mut to, &frame, &running.traffic).await?;
     to.finish()?;
     drop(frame);
-    let answer = receive(&mut from, &[FrameType::Evaluated, FrameType::Refusal], &running.traffic).await?;
+    let answer = answer_in_time(&mut from, FrameType::Evaluated, &running.traffic).await?;
     receive_end(from).await?;
     blocking(move || {
         let unverified = locked(&running.session).receive_evaluated(&answer, blinded)?;
