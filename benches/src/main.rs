@@ -45,11 +45,11 @@ struct ScaleArgs {
 
 #[derive(Args, Debug)]
 struct RatioArgs {
-    /// Rounds, each of both sides.
-    #[arg(long, default_value = "9", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "R")]
+    /// Rounds, in each of which each side is measured twice.
+    #[arg(long, default_value = "11", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "R")]
     rounds: u32,
-    /// Items a round and side: a slice of a batch.
-    #[arg(long, default_value = "4096", value_parser = clap::value_parser!(u16).range(1..=32_768), value_name = "N")]
+    /// Items of one measurement: a slice of a batch.
+    #[arg(long, default_value = "2048", value_parser = clap::value_parser!(u16).range(1..=32_768), value_name = "N")]
     items: u16,
 }
 

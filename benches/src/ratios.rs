@@ -1,7 +1,7 @@
 //! `ratios`: what oblink takes for an item, over what plain curve25519-dalek takes, in one process on one core.
 //!
-//! Each round does both sides, the one that begins changing from round to round; a round's ratio is of times that lie within a second of
-//! each other, and the median of the rounds is given. Times are processor time of this thread.
+//! A round does oblink, dalek, dalek, oblink (the next one the other way round), so that a drift of the clock rate within a round falls out
+//! of its ratio; the median of the rounds is given, and the quartiles say how noisy the machine was. Times are processor time of this thread.
 
 use std::hint::black_box;
 
@@ -18,9 +18,10 @@ use zeroize::Zeroizing;
 use crate::clock::{median, timed};
 use crate::{ENGINE, dalek, machine, sample};
 
-/// One ratio with what it is of.
+/// One ratio with its quartiles over the rounds, and what it is of.
 struct Measured {
     ratio: f64,
+    quartiles: [f64; 2],
     oblink_us: f64,
     dalek_us: f64,
 }
@@ -43,16 +44,18 @@ pub fn run(rounds: u32, items: usize, reporter: &Reporter) -> Result<()> {
         "versions": machine::versions(),
     });
     let mut table = format!("engine {ENGINE}; medians of {rounds} rounds of {} items, one core\n\n", tokens.len());
-    table.push_str("              ratio   oblink µs   dalek µs   an item\n");
+    table.push_str("              ratio   quartiles      oblink µs   dalek µs   an item\n");
     for (name, of, measured) in [
         ("seal", "a held record: hash, map, multiply, encode, tag", seal),
         ("holder", "a submitted pair: decode, multiply, encode, prove", holder),
         ("verifier", "a submitted pair: blind, check the proof, unblind, tag", verifier),
     ] {
         object[format!("{name}_ratio")] = json!(measured.ratio);
+        object[format!("{name}_ratio_quartiles")] = json!(measured.quartiles);
         object[format!("{name}_us")] = json!(measured.oblink_us);
         object[format!("{name}_dalek_us")] = json!(measured.dalek_us);
-        table.push_str(&format!("{name:<10} {:>8.3} {:>11.2} {:>10.2}   {of}\n", measured.ratio, measured.oblink_us, measured.dalek_us));
+        let Measured { ratio, quartiles: [low, high], oblink_us, dalek_us } = measured;
+        table.push_str(&format!("{name:<10} {ratio:>8.3}   {low:.3}–{high:.3} {oblink_us:>12.2} {dalek_us:>10.2}   {of}\n"));
     }
     reporter.json(&object);
     reporter.answer(table.trim_end());
@@ -66,28 +69,28 @@ fn interleave(
     mut oblink: impl FnMut() -> Result<()>,
     mut dalek: impl FnMut() -> Result<()>,
 ) -> Result<Measured> {
+    let mut time = |is_oblink: bool| -> Result<f64> {
+        let (done, cpu_s) = timed(|| if is_oblink { oblink() } else { dalek() })?;
+        done.map(|()| cpu_s)
+    };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let (of_oblink, of_dalek) = if round % 2 == 0 {
-            let first = timed(&mut oblink)?;
-            (first, timed(&mut dalek)?)
-        } else {
-            let first = timed(&mut dalek)?;
-            (timed(&mut oblink)?, first)
-        };
-        of_oblink.0?;
-        of_dalek.0?;
+        let outer = round % 2 == 0;
+        let first = time(outer)?;
+        let inner = time(!outer)? + time(!outer)?;
+        let outside = first + time(outer)?;
         if round > 0 {
-            ours.push(of_oblink.1);
-            theirs.push(of_dalek.1);
+            let (oblink, dalek) = if outer { (outside, inner) } else { (inner, outside) };
+            ours.push(oblink);
+            theirs.push(dalek);
         }
     }
-    let us = |times: &[f64]| median(times.iter().copied()) * 1e6 / items as f64;
-    Ok(Measured {
-        ratio: median(ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs)),
-        oblink_us: us(&ours),
-        dalek_us: us(&theirs),
-    })
+    let us = |times: &[f64]| median(times.iter().copied()) * 1e6 / (2 * items) as f64;
+    let mut ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+    ratios.sort_by(f64::total_cmp);
+    let at = |quarter: usize| ratios.get((ratios.len().saturating_sub(1) * quarter + 2) / 4).copied().unwrap_or_default();
+    let quartiles = [at(1), at(3)];
+    Ok(Measured { ratio: median(ratios), quartiles, oblink_us: us(&ours), dalek_us: us(&theirs) })
 }
 
 fn seal(rounds: u32, tokens: &[&[u8]]) -> Result<Measured> {
