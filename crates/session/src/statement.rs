@@ -103,8 +103,11 @@ impl CertifiedKey {
     pub fn check(certificate: &[u8; CERTIFICATE_BYTES], fingerprint: &[u8; 32]) -> Result<Self, Misbehaviour> {
         let bad = Misbehaviour::Statement("the statement key's certificate");
         let (body, signature) = certificate.split_at(72);
-        let key =
-            |bytes: &[u8]| -> Option<VerifyingKey> { VerifyingKey::from_bytes(bytes.try_into().ok()?).ok().filter(|key| !key.is_weak()) };
+        // Canonical encodings only (RFC 8032 §5.1.3): dalek's decoding alone would take a y that is not reduced.
+        let key = |bytes: &[u8]| -> Option<VerifyingKey> {
+            let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
+            (!key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes()).then_some(key)
+        };
         let (Some(identity), Some(public)) = (key(&body[..32]), key(&body[32..64])) else { return Err(bad) };
         let signature = Signature::from_slice(signature).map_err(|_| bad.clone())?;
         if fingerprint_of(identity.as_bytes()) != *fingerprint {
@@ -170,6 +173,27 @@ mod tests {
             assert!(CertifiedKey::check(&changed, &fingerprint).is_err(), "byte {i}");
         }
         assert!(CertifiedKey::check(key.certificate(), &[0; 32]).is_err());
+    }
+
+    /// STM-2: y ≥ p encodes a point a second time; such a key is none.
+    #[test]
+    fn repro_a_key_that_is_not_canonical_is_refused() {
+        let identity = SigningKey::from_bytes(&[2; 32]);
+        let fingerprint = fingerprint_of(identity.verifying_key().as_bytes());
+        let mut decoded = 0;
+        for k in 2..19_u8 {
+            // p + k, little-endian: 2^255 − 19 + k.
+            let mut y = [0xff; 32];
+            y[0] = 0xed + k;
+            y[31] = 0x7f;
+            decoded += u32::from(VerifyingKey::from_bytes(&y).is_ok_and(|key| !key.is_weak()));
+            let mut certificate = *StatementKey::certify(&[1; 32], &[2; 32], 7).certificate();
+            certificate[32..64].copy_from_slice(&y);
+            let signature = identity.sign(&to_be_signed(CERTIFICATE_LABEL, &certificate[..72]));
+            certificate[72..].copy_from_slice(&signature.to_bytes());
+            assert!(CertifiedKey::check(&certificate, &fingerprint).is_err(), "p + {k}");
+        }
+        assert!(decoded > 0, "some of them decode, or this tests nothing");
     }
 
     /// STM-2: a statement of one kind is none of another.

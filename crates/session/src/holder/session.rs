@@ -89,7 +89,8 @@ impl HolderSession {
     }
 
     /// Checks a Batch: its index and count, its statement, and that no other batch came under its index (SPEC BAT-2, BAT-3). Whether its
-    /// elements decode shows when they are evaluated, after the charge.
+    /// elements decode shows when they are evaluated, after the charge. Any error from here to [`Self::answer`] ends the connection: the batch
+    /// keeps its place among those in work, and a resumed session starts with none.
     ///
     /// # Errors
     /// [`Error::PeerMisbehaved`]; [`Error::Refuse`] with batch_conflict.
