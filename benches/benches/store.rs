@@ -69,6 +69,8 @@ fn charge(c: &mut Criterion) {
         request: vec![0; 200],
         epoch_id: [1; 16],
         verifier: [1; 32],
+        verifier_certificate: [1; 136],
+        offered: Vec::new(),
         verifier_nonce: [1; 32],
         holder_nonce: [1; 32],
         pairs: 1 << 40,
