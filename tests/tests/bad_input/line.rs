@@ -86,21 +86,32 @@ fn refusals() {
     insta::assert_snapshot!(seen.text());
 }
 
+/// The ends of streams once arrived before that of the connection, and the holder was said to be at fault (exit 6).
 #[test]
-fn a_holder_that_stops_in_the_middle() {
+fn repro_a_holder_that_stops_in_the_middle_is_not_at_fault() {
     let agencies = Agencies::new();
     let (pairs, records) = sample(&agencies.at("s"), 24_000, 500);
     agencies.seal(&records);
     let output = agencies.file("r.csv", "old results\n");
     let mut seen = Seen::new(agencies.folder());
-    let serving = agencies.serve();
-    let started = agencies.checking(serving.address(), &pairs, &output).start();
-    eventually("a batch to be charged", || agencies.ledger("session").iter().any(|s| s["charged_batches"] != 0).then_some(()));
-    let objects = serving.stop();
-    seen.note("check: the holder stopped", 5, &started.end());
-    assert_eq!((objects.len(), &objects[0]["outcome"]), (1, &"interrupted".into()), "{objects:?}");
-    assert_eq!(std::fs::read_to_string(&output).unwrap(), "old results\n");
-    assert_eq!(agencies.ledger("session")[0]["state"], "suspended");
+    // Three times, for what arrives first is chance.
+    for round in 1..=3 {
+        let serving = agencies.serve();
+        let started = agencies.checking(serving.address(), &pairs, &output).start();
+        eventually("a batch to be charged", || {
+            let sessions = agencies.ledger("session");
+            (sessions.len() == round && sessions.iter().all(|session| session["charged_batches"] != 0)).then_some(())
+        });
+        let objects = serving.stop();
+        let ended = started.end();
+        if round == 1 {
+            seen.note("check: the holder stopped", 5, &ended);
+        }
+        assert_eq!(ended.code(), 5, "{ended}");
+        assert_eq!((objects.len(), &objects[0]["outcome"]), (1, &"interrupted".into()), "{objects:?}");
+        assert_eq!(std::fs::read_to_string(&output).unwrap(), "old results\n");
+    }
+    assert!(agencies.ledger("session").iter().all(|session| session["state"] == "suspended"));
     // Nothing is lost but the time.
     let few = agencies.file("few.csv", std::fs::read_to_string(&pairs).unwrap().lines().take(50).collect::<Vec<_>>().join("\n"));
     let results = agencies.check(&agencies.serve(), &few);

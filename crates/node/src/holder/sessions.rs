@@ -101,7 +101,8 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     let mut running = None;
     let ended = tokio::select! {
         ended = converse(&shared, &connection, &mut running) => ended,
-        _ = stopping.wait_for(|stop| *stop) => Err(End::Stopping),
+        // Before the streams are dropped: their ends would arrive first, and look like misconduct.
+        () = async { drop(stopping.wait_for(|stop| *stop).await); say_goodbye(&connection) } => Err(End::Stopping),
     };
     let outcome = settle(&shared, &connection, verifier, ended, running.as_ref()).await;
     report(&shared, verifier, outcome, running.as_deref(), began);

@@ -29,6 +29,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(300);
 /// How long until a set that another check is fetching is looked for again.
 const IN_USE_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long the end of the connection may come after that of a stream.
+const REASON_WAIT: Duration = Duration::from_secs(1);
+
 /// Tags that have come out, with the index of their token.
 pub(super) type Asked = Vec<(Tag, u64)>;
 
@@ -71,6 +74,24 @@ async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, traffic: &Traf
 
 /// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
 pub(super) async fn run(
+    connection: &Connection,
+    handshake: VerifierHandshake,
+    blinder: Blinder,
+    list: Arc<List>,
+    sets: &Path,
+    traffic: Arc<Traffic>,
+    bar: &Bar,
+) -> Result<Answer, Failure> {
+    match session(connection, handshake, blinder, list, sets, traffic, bar).await {
+        // A stream that breaks off may be but the first sign of the connection's end, which says why.
+        Err(failure) if failure.code() == "transport" => {
+            Err(tokio::time::timeout(REASON_WAIT, connection.closed()).await.map_or(failure, Failure::from))
+        }
+        ended => ended,
+    }
+}
+
+async fn session(
     connection: &Connection,
     handshake: VerifierHandshake,
     blinder: Blinder,
