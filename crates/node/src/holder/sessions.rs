@@ -11,6 +11,7 @@ use oblink_session::holder::{HolderHandshake, HolderSession};
 use oblink_session::limits::SET_CHUNK_BYTES_MAX;
 use oblink_session::request::to_hex;
 use oblink_session::wire::{Frame, FrameType, SetChunk};
+use oblink_store::Error as StoreError;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use rayon::prelude::*;
@@ -84,6 +85,16 @@ impl From<Error> for End {
                 Self::Refused(refusal)
             }
             None => Self::Here(error.into()),
+        }
+    }
+}
+
+impl End {
+    /// What the ledger will not write is a refusal; what it cannot is a fault here.
+    fn of_ledger(error: StoreError) -> Self {
+        match error {
+            StoreError::Ledger(error) => Error::Ledger(error).into(),
+            other => Self::Here(other.into()),
         }
     }
 }
@@ -296,7 +307,7 @@ async fn deliver(running: &Arc<Running>, frame: &Frame, to: &mut FrameSender) ->
     let bytes = set_bytes - offset;
     blocking(move || {
         let session_id = *booked.session().session_id();
-        booked.shared.ledger().record_delivery(&session_id, &set_id, bytes, now()).map_err(Failure::from)?;
+        booked.shared.ledger().record_delivery(&session_id, &set_id, bytes, now()).map_err(End::of_ledger)?;
         Ok(())
     })
     .await?;

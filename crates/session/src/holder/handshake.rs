@@ -104,7 +104,7 @@ impl HolderHandshake {
 }
 
 impl PendingAdmission {
-    /// The request's identifier: one connection at a time may serve it.
+    /// The request's identifier, which counts within its verifier: one connection at a time may serve it.
     #[must_use]
     pub fn request_id(&self) -> &[u8; 16] {
         self.request.id()
