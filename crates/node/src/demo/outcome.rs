@@ -119,7 +119,7 @@ Matched   {matches}: {verdict}
 
 What the verifier learned   one bit a pair: confirmed or not; and the number of sealed tags
 What the holder learned     that {submitted} pairs were asked, by whom, and nothing of whom they name
-What an onlooker learned    that two machines exchanged {mb:.1} MB
+What an onlooker learned    that two machines exchanged {mb:.1} MB; the numbers of pairs and of records follow closely from that
 
 Sealing   {seal_s:.1} s, {seal_us:.0} µs of processor time a record, once an epoch; the set is {set_mb:.1} MB, {per_tag:.2} bytes a record
 Session   {session_s:.1} s; verifier {verifier_us:.0} µs and holder {holder_us:.0} µs of processor time a pair; {per_pair:.1} bytes a pair both ways
