@@ -62,8 +62,7 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let handshake = VerifierHandshake::new(context, *pin.as_bytes(), request, &mut UnwrapErr(SysRng));
     let traffic = Arc::new(Traffic::default());
     let list = Arc::new(list);
-    let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter)
-        .map_err(|failure| failure.with_context(&format!("{label} ({})", args.holder)))?;
+    let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
     keep_receipt(home, &answer)?;
     forget_old_sets(&answer);
     write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
