@@ -30,7 +30,7 @@ pub const BATCH_PROOF_LEN: usize = 2 * PROOF_LEN;
 pub struct BatchProof {
     /// RFC 9497 §2.2.1.
     pub proof: Proof,
-    /// The same statement over the composites of [this module](self).
+    /// The same statement over composites whose weights depend on the whole batch (SPEC BAT-6).
     pub binding: Proof,
 }
 

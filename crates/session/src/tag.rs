@@ -2,7 +2,7 @@
 
 use crate::limits::{SESSION_TOKENS_CEILING, SET_TAGS_MAX};
 
-/// The length of a tag in bits, 41 to 126.
+/// The length of a tag in bits, 41 to 120.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tau(u8);
 

@@ -33,6 +33,31 @@ fn two_verifiers_of_one_holder() {
     assert_eq!(Results::read(&output, ended.object()).meta["set_id"], again["sealed"]);
 }
 
+/// EPO-3: nobody can ask under the epoch of a verifier that is trusted no longer, so it ends, and its key and set go; the others' stay.
+#[test]
+fn repro_trust_that_ends_ends_its_epoch() {
+    let agencies = Agencies::new();
+    let county = Party::init(Program::Verifier, &agencies.at("county"));
+    agencies.holder.trust("county", &county);
+    county.trust("irs", &agencies.holder);
+    agencies.seal(&agencies.file("records.csv", RECORDS));
+    let serving = agencies.serve();
+    let removed = agencies.holder.call("trust --json --peer county --remove").ok().object();
+    assert_eq!((&removed["change"], &removed["epochs_ended"]), (&"removed".into(), &1.into()));
+    assert_eq!(files_below(&agencies.holder.home, ".seed").len(), 1);
+    assert_eq!(files_below(&agencies.holder.home.join("sets"), ".oblset").len(), 1);
+    let ended: Vec<_> = agencies.ledger("epoch").into_iter().filter(|epoch| !epoch["ended"].is_null()).collect();
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0]["end_reason"], "trusted no longer");
+    // Trusted again, it still has to be sealed for.
+    agencies.holder.trust("county", &county);
+    let pairs = agencies.file("pairs.csv", PAIRS);
+    let asked =
+        county.call("check --json --holder").arg(serving.address()).path("--input", &pairs).path("--output", &agencies.at("c.csv")).run();
+    assert_eq!(asked.code(), 4, "{asked}");
+    assert_eq!(agencies.check(&serving, &pairs).in_short(), PAIRS_SHORT);
+}
+
 #[test]
 fn a_verifier_of_two_holders_says_whom_it_means() {
     let agencies = Agencies::new();

@@ -15,7 +15,6 @@ pub use args::{
     LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
 };
 pub use entry::{demo_main, holder_main, verifier_main};
-pub use party::ruleset_by_name;
 pub use values::{ByteSize, Share};
 
 #[cfg(test)]

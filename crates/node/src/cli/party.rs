@@ -1,12 +1,12 @@
 //! The commands that both parties have: `init`, `trust`; and what they read alike.
 
-use oblink_linkage::Ruleset;
 use oblink_quic::Fingerprint;
 use serde_json::json;
 
 use super::args::{InitArgs, TrustArgs};
 use crate::failure::Failure;
-use crate::home::{Home, Role};
+use crate::holder::end_epochs_of;
+use crate::home::{Home, Role, TrustChange};
 use crate::report::Reporter;
 
 /// `init`: makes the home and shows its fingerprint.
@@ -34,6 +34,7 @@ pub(super) fn init(role: Role, args: &InitArgs, reporter: &Reporter) -> Result<(
 /// As [`Home::open`], [`Home::trust`], [`Home::distrust`]; exit 3 where the fingerprint is not one.
 pub(super) fn trust(role: Role, args: &TrustArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = Home::open(&args.home.home, role)?;
+    let before = home.peers()?.get(&args.peer);
     let (change, fingerprint) = match &args.fingerprint {
         Some(text) if !args.remove => {
             let fingerprint: Fingerprint = text.parse().map_err(|e| {
@@ -44,21 +45,20 @@ pub(super) fn trust(role: Role, args: &TrustArgs, reporter: &Reporter) -> Result
         }
         _ => (home.distrust(&args.peer)?, None),
     };
-    reporter.json(&json!({ "peer": args.peer, "fingerprint": fingerprint.map(|f| f.to_string()), "change": change.word() }));
+    // Whoever is trusted no longer has no epoch either: what was sealed for it can be asked by nobody, and its key goes.
+    let ended = match (role, before) {
+        (Role::Holder, Some(gone)) if matches!(change, TrustChange::Removed | TrustChange::Replaced) => end_epochs_of(&home, gone)?,
+        _ => 0,
+    };
+    reporter.json(&json!({
+        "peer": args.peer, "fingerprint": fingerprint.map(|f| f.to_string()), "change": change.word(), "epochs_ended": ended,
+    }));
+    if ended > 0 {
+        reporter.note("the epoch sealed for the fingerprint it had has ended: its key and its set are deleted");
+    }
     match fingerprint {
         Some(fingerprint) => reporter.answer(&format!("{}: trusted ({})\n  {fingerprint}", args.peer, change.word())),
         None => reporter.answer(&format!("{}: trusted no longer", args.peer)),
     }
     Ok(())
-}
-
-/// The ruleset of that name.
-///
-/// # Errors
-/// Exit 3, naming those that this build has.
-pub fn ruleset_by_name(name: &str) -> Result<&'static Ruleset, Failure> {
-    Ruleset::by_name(name).ok_or_else(|| {
-        let known = Ruleset::all().iter().map(Ruleset::name).collect::<Vec<_>>().join(", ");
-        Failure::input("unknown_ruleset", format!("there is no ruleset {name}")).with_hint(format!("this version has: {known}"))
-    })
 }

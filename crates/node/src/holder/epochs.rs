@@ -5,8 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use oblink_quic::Fingerprint;
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::request::to_hex;
 use oblink_session::set::SetOffer;
@@ -16,6 +17,7 @@ use oblink_store::ledger::{EpochRow, SqliteLedger};
 use oblink_store::sealed::{SealedSet, set_path};
 use zeroize::Zeroizing;
 
+use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
 use crate::files::{directory_of, sync_directory, write_atomically};
 use crate::home::Home;
@@ -88,6 +90,23 @@ fn erase(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Ends the epochs of a verifier that is trusted no longer, and destroys their keys and sets. Gives how many there were.
+///
+/// # Errors
+/// Exit 3: the ledger cannot be read or written.
+pub(crate) fn end_epochs_of(home: &Home, verifier: Fingerprint) -> Result<u64, Failure> {
+    if !home.ledger().exists() {
+        return Ok(0);
+    }
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
+    let mut ended = 0;
+    for row in ledger.epochs()?.iter().filter(|row| row.ended.is_none() && row.verifier == Some(*verifier.as_bytes())) {
+        ended += u64::from(ledger.end_epoch(&row.offer.descriptor.epoch_id, "trusted no longer", unix_ms(SystemTime::now()))?);
+    }
+    sweep(home, &ledger)?;
+    Ok(ended)
 }
 
 /// Files that no epoch of the ledger owns are left alone while they are younger than this: a seal may be about to enter them.

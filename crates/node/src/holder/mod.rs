@@ -9,6 +9,7 @@ mod serve;
 mod sessions;
 
 pub use doctor::doctor;
+pub(crate) use epochs::end_epochs_of;
 pub use ledger::ledger;
 pub use seal::seal;
 pub use serve::serve;

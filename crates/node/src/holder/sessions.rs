@@ -117,37 +117,48 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     };
     let outcome = settle(&shared, &connection, verifier, ended, running.as_ref()).await;
     report(&shared, verifier, outcome, running.as_deref(), began);
+    drop(running);
+    // Keys of an epoch that ended while this session ran are wiped with its last session.
+    shared.epochs.forget_ended(&shared.home);
 }
 
 /// Control stream first (Hello or Ping); then everything at once.
 async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut Option<Arc<Running>>) -> Result<(), End> {
     let traffic = Arc::new(Traffic::default());
-    let (mut to, mut from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
+    let (mut to, from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
         Ok(stream) => stream?,
         Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
     };
-    let first = match tokio::time::timeout(HELLO_WAIT, receive(&mut from, &[FrameType::Hello, FrameType::Ping], &traffic)).await {
+    let ended = control_stream(shared, connection, &mut to, from, &traffic, running).await;
+    match &ended {
+        Err(end) => send_refusal(&mut to, end, &traffic).await,
+        Ok(()) => to.finish()?,
+    }
+    ended
+}
+
+/// From the first frame of the control stream to its last.
+async fn control_stream(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    to: &mut FrameSender,
+    mut from: FrameReceiver,
+    traffic: &Arc<Traffic>,
+    running: &mut Option<Arc<Running>>,
+) -> Result<(), End> {
+    let first = match tokio::time::timeout(HELLO_WAIT, receive(&mut from, &[FrameType::Hello, FrameType::Ping], traffic)).await {
         Ok(frame) => frame?,
         Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
     };
     if first.kind == FrameType::Ping {
-        send(&mut to, &clock::answer_ping(&first, now())?, &traffic).await?;
-        to.finish_and_wait().await?;
+        send(to, &clock::answer_ping(&first, now())?, traffic).await?;
         return nothing_more(from).await;
     }
-    match admit(shared, connection.peer(), first, Arc::clone(&traffic)).await {
-        Ok((session, welcome)) => {
-            *running = Some(Arc::clone(&session));
-            send(&mut to, &welcome, &traffic).await?;
-            session_phase(connection, &session, &mut to, &mut from).await?;
-            to.finish_and_wait().await?;
-            nothing_more(from).await
-        }
-        Err(end) => {
-            send_refusal(&mut to, &end, &traffic).await;
-            Err(end)
-        }
-    }
+    let (session, welcome) = admit(shared, connection.peer(), first, Arc::clone(traffic)).await?;
+    *running = Some(Arc::clone(&session));
+    send(to, &welcome, traffic).await?;
+    session_phase(connection, &session, to, &mut from).await?;
+    nothing_more(from).await
 }
 
 /// The verifier ends the control stream after its last frame (SPEC TRN-3). One that only leaves has all the same been served.
@@ -211,13 +222,8 @@ async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut
             frame = receive(from, &[FrameType::Complete, FrameType::Acknowledge], &session.traffic) => {
                 let frame = frame?;
                 let last = frame.kind == FrameType::Acknowledge;
-                match control(session, frame).await {
-                    Ok(answer) => send(to, &answer, &session.traffic).await?,
-                    Err(end) => {
-                        send_refusal(to, &end, &session.traffic).await;
-                        return Err(end);
-                    }
-                }
+                let answer = control(session, frame).await?;
+                send(to, &answer, &session.traffic).await?;
                 if last {
                     return Ok(());
                 }
@@ -360,8 +366,6 @@ async fn settle(
                     .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, now())
                     .map_err(Failure::from)?;
             }
-            // Keys of an epoch that ended while this session ran are wiped with its last session.
-            shared.epochs.forget_ended(&shared.home);
             Ok(())
         });
         if booked.await.is_err() {

@@ -65,11 +65,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
 async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, traffic: &Traffic) -> Result<Frame, Failure> {
     match tokio::time::timeout(ANSWER_WAIT, receive(from, &[due, FrameType::Refusal], traffic)).await {
         Ok(frame) => Ok(frame?),
-        Err(_) => {
-            Err(Failure::unreachable("no_answer", format!("the holder gave no answer for {} s", ANSWER_WAIT.as_secs()))
-                .with_hint("try again"))
-        }
+        Err(_) => Err(no_answer()),
     }
+}
+
+fn no_answer() -> Failure {
+    Failure::unreachable("no_answer", format!("the holder gave no answer for {} s", ANSWER_WAIT.as_secs())).with_hint("try again")
 }
 
 /// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
@@ -247,7 +248,10 @@ async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiv
         let (mut to, mut from) = connection.open_stream().await?;
         send(&mut to, &request, &running.traffic).await?;
         to.finish()?;
-        while let Some(frame) = receive_or_end(&mut from, &[FrameType::SetChunk, FrameType::Refusal], &running.traffic).await? {
+        loop {
+            let due = [FrameType::SetChunk, FrameType::Refusal];
+            let next = tokio::time::timeout(ANSWER_WAIT, receive_or_end(&mut from, &due, &running.traffic)).await;
+            let Some(frame) = next.map_err(|_| no_answer())?? else { break };
             if frame.kind == FrameType::Refusal {
                 return Err(Error::Refused(Refusal::from_frame(&frame).map_err(Error::from)?).into());
             }
