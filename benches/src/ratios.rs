@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, ensure};
 use oblink_node::report::Reporter;
-use oblink_oprf::{Blind, KeyPair, blind_slice, finalize_slice, hazmat, verify, verify_slice};
+use oblink_oprf::{Blind, KeyPair, blind_slice, finalize_slice, hazmat, verify_batch, verify_slice};
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::tag::TagPrefix;
 use rand::SeedableRng;
@@ -129,7 +129,7 @@ fn session(rounds: u32, tokens: &[&[u8]]) -> Result<(Measured, Measured)> {
 
     let mut evaluated = vec![[0; 32]; n];
     let composite = pair.blind_evaluate_slice(0, &blinded, &mut evaluated)?;
-    let proof = pair.prove(composite, &blinded, &evaluated, &mut rng)?;
+    let proof = pair.prove_batch(composite, &blinded, &evaluated, &mut rng)?;
     let mut own = evaluated.clone();
     let mut answer = None;
     let holder = interleave(
@@ -137,7 +137,7 @@ fn session(rounds: u32, tokens: &[&[u8]]) -> Result<(Measured, Measured)> {
         n,
         || {
             let composite = pair.blind_evaluate_slice(0, black_box(&blinded), &mut own)?;
-            black_box(pair.prove(composite, &blinded, &own, &mut rng)?);
+            black_box(pair.prove_batch(composite, &blinded, &own, &mut rng)?);
             Ok(())
         },
         || {
@@ -156,7 +156,7 @@ fn session(rounds: u32, tokens: &[&[u8]]) -> Result<(Measured, Measured)> {
         || {
             blind_slice(black_box(tokens), &blinds, &mut elements)?;
             let (composite, decoded) = verify_slice(&public, 0, &elements, &evaluated)?;
-            let verified = verify(&public, composite, &proof)?;
+            let verified = verify_batch(&public, composite, &[&decoded], &elements, &evaluated, &proof)?;
             Ok(finalize_slice(&verified, tokens, &blinds, &decoded, &mut outputs)?)
         },
         || {
@@ -171,6 +171,7 @@ fn session(rounds: u32, tokens: &[&[u8]]) -> Result<(Measured, Measured)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oblink_oprf::verify;
 
     /// The comparison is of equal things: each `ensure` above holds, and dalek's proof is checked by dalek, ours by us.
     #[test]
