@@ -47,8 +47,8 @@ pub fn run(rounds: u32, items: usize, reporter: &Reporter) -> Result<()> {
     table.push_str("              ratio   quartiles      oblink µs   dalek µs   an item\n");
     for (name, of, measured) in [
         ("seal", "a held record: hash, map, multiply, encode, tag", seal),
-        ("holder", "a submitted pair: decode, multiply, encode, prove", holder),
-        ("verifier", "a submitted pair: blind, check the proof, unblind, tag", verifier),
+        ("holder", "a submitted pair: decode, multiply, encode, both proofs", holder),
+        ("verifier", "a submitted pair: blind, check both proofs, unblind, tag", verifier),
     ] {
         object[format!("{name}_ratio")] = json!(measured.ratio);
         object[format!("{name}_ratio_quartiles")] = json!(measured.quartiles);
