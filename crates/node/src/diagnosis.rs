@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::report::Reporter;
+use crate::space::free_bytes;
 
 /// Free space below which a home is in trouble: a sealed set of 7 million tags and its sort fit in this.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -60,19 +60,14 @@ impl<'a> Diagnosis<'a> {
 
     /// Free space where the home is.
     pub(crate) fn disk(&mut self, home: &Path) {
-        let verdict = match statvfs(home) {
-            Ok(disk) => {
-                let free = disk.blocks_available().saturating_mul(disk.fragment_size());
-                let said = format!("{} MB free", free / 1_000_000);
-                if free < FREE_BYTES_MIN {
-                    Err(Failure::input("no_space", format!("only {said} where the home is"))
-                        .with_hint("free some space: sets, ledger and receipts live there"))
-                } else {
-                    Ok(((), said))
-                }
+        let verdict = free_bytes(home).and_then(|free| {
+            let said = format!("{} MB free", free / 1_000_000);
+            if free < FREE_BYTES_MIN {
+                return Err(Failure::input("no_space", format!("only {said} where the home is"))
+                    .with_hint("free some space: sets, ledger and receipts live there"));
             }
-            Err(error) => Err(Failure::input("disk", format!("the disk of the home cannot be asked: {error}"))),
-        };
+            Ok(((), said))
+        });
         self.note("disk", verdict);
     }
 }

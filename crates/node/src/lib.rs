@@ -19,6 +19,7 @@ mod random;
 pub mod report;
 pub mod results;
 pub mod rows;
+mod space;
 mod tokens;
 pub mod usage;
 pub mod verifier;

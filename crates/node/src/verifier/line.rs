@@ -8,6 +8,7 @@ use oblink_quic::{Connection, FrameReceiver, FrameSender};
 use oblink_session::Error;
 use oblink_session::blind::Blinder;
 use oblink_session::error::{Misbehaviour, Refusal};
+use oblink_session::set::SetOffer;
 use oblink_session::tag::Tag;
 use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Frame, FrameType, SetChunk};
@@ -22,6 +23,7 @@ use crate::date::unix_ms;
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, receive_or_end, send, slices};
 use crate::report::Bar;
+use crate::space::{free_bytes, room_for_set};
 
 /// How long the holder may take over any one answer: it may have other sessions, and its ledger writes to a disk.
 const ANSWER_WAIT: Duration = Duration::from_secs(300);
@@ -105,6 +107,7 @@ async fn session(
     send(&mut to, &handshake.hello(now())?, &traffic).await?;
     let welcome = answer_in_time(&mut from, FrameType::Welcome, &traffic).await?;
     let session = handshake.receive_welcome(&welcome, now())?;
+    check_room(sets, session.offer())?;
     let tokens = session.request().tokens() as usize;
     let running = Arc::new(Running {
         session: Mutex::new(session),
@@ -128,6 +131,16 @@ async fn session(
     let (finished, acknowledge) = awaiting.receive_receipt(&receipt, now())?;
     say_goodbye(to, from, &finished, &acknowledge, &traffic).await;
     Ok(Answer { finished, set, asked: running.asked.into_inner().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// Before anything is asked: a set that is not here yet must fit the disk.
+fn check_room(sets: &Path, offer: &SetOffer) -> Result<(), Failure> {
+    if set_path(sets, &offer.set_id).exists() {
+        return Ok(());
+    }
+    // The directory of this holder's sets may not be there yet; the one that it goes into is.
+    let home = sets.ancestors().find(|directory| directory.exists()).unwrap_or(sets);
+    room_for_set(offer.set_bytes, free_bytes(home)?)
 }
 
 /// Acknowledge and Closed. The receipt is here already: losing these loses nothing on this side (SPEC END-3).
