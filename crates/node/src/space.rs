@@ -23,7 +23,7 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
 /// # Errors
 /// Exit 3: there is no room for it.
 pub(crate) fn room_for_set(set_bytes: u64, free_bytes: u64) -> Result<(), Failure> {
-    if set_bytes.saturating_add(BESIDE_BYTES) <= free_bytes {
+    if set_bytes.checked_add(BESIDE_BYTES).is_some_and(|needed| needed <= free_bytes) {
         return Ok(());
     }
     let megabytes = |bytes: u64| bytes / 1_000_000;
