@@ -103,7 +103,8 @@ impl FromStr for Fingerprint {
 pub struct Pins(Arc<dyn Fn(&Fingerprint) -> bool + Send + Sync>);
 
 impl Pins {
-    /// Asks `allow` for each identity seen. It runs within the handshake: it should look into memory, not at a disk.
+    /// Asks `allow` for each identity seen. It runs within the handshake, on the runtime's thread: memory or one small
+    /// file is what it should look at, nothing slower.
     pub fn new(allow: impl Fn(&Fingerprint) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(allow))
     }

@@ -117,12 +117,10 @@ const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// Exit 3: the ledger cannot be read.
 pub(super) fn sweep(home: &Home, ledger: &SqliteLedger) -> Result<(), Failure> {
-    let rows = ledger.epochs()?;
-    let mut left: Vec<PathBuf> = rows.iter().filter(|row| row.ended.is_some()).flat_map(|row| destroy(home, row)).collect();
-    let current: Vec<&EpochRow> = rows.iter().filter(|row| row.ended.is_none()).collect();
-    let owned = |name: &str| {
-        current.iter().any(|row| name.starts_with(&to_hex(&row.offer.descriptor.epoch_id)) || name.starts_with(&to_hex(&row.offer.set_id)))
-    };
+    let ended = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some());
+    let mut left: Vec<PathBuf> = ended.flat_map(|row| destroy(home, &row)).collect();
+    let live: Vec<String> = ledger.live_files()?.iter().flat_map(|live| [to_hex(&live.epoch_id), to_hex(&live.set_id)]).collect();
+    let owned = |name: &str| live.iter().any(|live| name.starts_with(live));
     for entry in [home.epochs(), home.sets()].iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();

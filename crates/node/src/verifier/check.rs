@@ -105,6 +105,10 @@ fn ask(
         let bar = reporter.count_bar("asking", list.tokens.len() as u64);
         let answer = line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), Arc::clone(traffic), &bar).await;
         bar.finish();
+        let answer = match answer {
+            Err(failure) => Err(line::reason(&connection, failure).await),
+            answered => answered,
+        };
         connection.close(0, "done");
         connection.drained(GOODBYE).await;
         answer

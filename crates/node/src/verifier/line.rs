@@ -75,26 +75,16 @@ fn no_answer() -> Failure {
     Failure::unreachable("no_answer", format!("the holder gave no answer for {} s", ANSWER_WAIT.as_secs())).with_hint("try again")
 }
 
-/// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
-pub(super) async fn run(
-    connection: &Connection,
-    handshake: VerifierHandshake,
-    blinder: Blinder,
-    list: Arc<List>,
-    sets: &Path,
-    traffic: Arc<Traffic>,
-    bar: &Bar,
-) -> Result<Answer, Failure> {
-    match session(connection, handshake, blinder, list, sets, traffic, bar).await {
-        // A stream that breaks off may be but the first sign of the connection's end, which says why.
-        Err(failure) if failure.code() == "transport" => {
-            Err(tokio::time::timeout(REASON_WAIT, connection.closed()).await.map_or(failure, Failure::from))
-        }
-        ended => ended,
+/// What ended a session. A stream that breaks off may be but the first sign of the connection's end, which says why.
+pub(super) async fn reason(connection: &Connection, failure: Failure) -> Failure {
+    if failure.code() != "transport" {
+        return failure;
     }
+    tokio::time::timeout(REASON_WAIT, connection.closed()).await.map_or(failure, Failure::from)
 }
 
-async fn session(
+/// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
+pub(super) async fn run(
     connection: &Connection,
     handshake: VerifierHandshake,
     blinder: Blinder,
