@@ -1,0 +1,20 @@
+//! The vector engine: ristretto255 on many independent elements at once, one in each lane of vector registers.
+//!
+//! `backend` says what an instruction set gives; `field`, `point`, `ristretto`, `multiply`, `fixed` and `multiscalar` are written once
+//! above it; `engine` works on slices. Nothing here knows RFC 9497. The only `unsafe` code of oblink is in this module.
+#![allow(unsafe_code)]
+
+mod backend;
+mod constants;
+mod engine;
+mod field;
+mod fixed;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
+mod multiply;
+mod multiscalar;
+mod point;
+mod ristretto;
+
+#[cfg(test)]
+mod tests;
