@@ -4,17 +4,17 @@
 //! above it; `engine` works on slices. Nothing here knows RFC 9497. The only `unsafe` code of oblink is in this module.
 #![allow(unsafe_code)]
 
-mod backend;
-mod constants;
-mod engine;
-mod field;
-mod fixed;
+pub(crate) mod backend;
+pub(crate) mod constants;
+pub(crate) mod engine;
+pub(crate) mod field;
+pub(crate) mod fixed;
 #[cfg(target_arch = "x86_64")]
-mod ifma;
-mod multiply;
-mod multiscalar;
-mod point;
-mod ristretto;
+pub(crate) mod ifma;
+pub(crate) mod multiply;
+pub(crate) mod multiscalar;
+pub(crate) mod point;
+pub(crate) mod ristretto;
 
 #[cfg(test)]
 mod tests;
