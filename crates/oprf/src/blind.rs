@@ -1,6 +1,7 @@
 //! The verifier's blinding (RFC 9497 §3.3.1 `Blind`).
 
 use core::fmt;
+use core::ops::Range;
 
 use curve25519_dalek::scalar::Scalar;
 use rand_core::CryptoRng;
@@ -9,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::error::{Error, same_count};
 use crate::group::{self, Multiplier};
 use crate::hash::Hashes;
-use crate::suite::{INPUT_MAX, Mode, NE};
+use crate::suite::{INPUT_MAX, Mode, NE, NH};
 
 /// A blind: the non-zero secret scalar that hides one input. Wiped when dropped; prints nothing; cannot be cloned or compared.
 ///
@@ -67,9 +68,16 @@ pub(crate) fn blind_slice_in<I: AsRef<[u8]>>(mode: Mode, inputs: &[I], blinds: &
     same_count(inputs.len(), out.len())?;
     check_lengths(inputs)?;
     let hashes = Hashes::of(mode);
-    let scalars = Zeroizing::new(blinds.iter().map(|blind| blind.0).collect::<Vec<_>>());
-    group::map_mul_encode(|i| hashes.to_group(inputs[i].as_ref()), &Multiplier::Each(&scalars), out)
-        .map_err(|position| Error::InvalidInput { position })
+    let uniform = |range: Range<usize>, bytes: &mut [[u8; NH]]| hashes.to_group_slice(&inputs[range], bytes);
+    group::map_mul_encode(uniform, &Multiplier::Each(&scalars(blinds)), out).map_err(|position| Error::InvalidInput { position })
+}
+
+/// The blinds' scalars side by side, in a buffer that wipes itself.
+pub(crate) fn scalars(blinds: &[Blind]) -> Zeroizing<Vec<Scalar>> {
+    // The exact length beforehand: a vector that grew would leave copies behind.
+    let mut scalars = Zeroizing::new(Vec::with_capacity(blinds.len()));
+    scalars.extend(blinds.iter().map(|blind| blind.0));
+    scalars
 }
 
 /// Refuses inputs whose length does not fit 16 bits (RFC 9497 §1.2).

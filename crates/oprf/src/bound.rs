@@ -5,19 +5,24 @@
 //! 2^(a + 252/(a+1)) work for 2^a elements, which is 2^31 at 8,192. Here every weight is a hash of all elements, so that changing one `D_i`
 //! changes all weights, and the errors of a batch cancel with probability 2^-128 for each batch that a holder tries.
 //!
+//! Additive blinding ([`crate::additive`]) is sound for elements that are each known to be right, and rests on this proof.
+//!
 //! The RFC's own proof stays beside it, unchanged, for implementations that know only that.
 
-use curve25519_dalek::scalar::Scalar;
+use core::fmt;
+use core::ops::Deref;
+
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha512};
 
 use crate::composite::Composite;
 use crate::error::{Error, same_count};
-use crate::group::{self, Point};
+use crate::group::{self, Point, Points, Weights};
+use crate::hash;
 use crate::keys::{KeyPair, PublicKey};
-use crate::proof::{Proof, challenge};
-use crate::suite::{NE, PROOF_LEN};
-use crate::verify::{DecodedElements, Verified, VerifierComposite, verify};
+use crate::proof::Proof;
+use crate::suite::{NE, NH, PROOF_LEN};
+use crate::verify::{DecodedElements, Verified, VerifierComposite, holds, verify};
 
 /// Domain of the weights' seed.
 const WEIGHTS_LABEL: &[u8] = b"oblink/1/bound-weights\0";
@@ -60,37 +65,37 @@ impl BatchProof {
 
 /// The weights `w_i` of a batch: 128 bits each, four out of each block of `SHA-512(seed ‖ block:u32)`, little-endian, with
 /// `seed = SHA-512(label ‖ pk ‖ count:u32 ‖ all C ‖ all D)`.
-fn weights(public: &PublicKey, blinded: &[[u8; NE]], evaluated: &[[u8; NE]]) -> Vec<Scalar> {
-    const PER_BLOCK: usize = 4;
-    let seed = Sha512::new()
+fn weights(public: &PublicKey, blinded: &[[u8; NE]], evaluated: &[[u8; NE]]) -> Vec<u128> {
+    const WEIGHT_LEN: usize = 16;
+    let seed: [u8; NH] = Sha512::new()
         .chain_update(WEIGHTS_LABEL)
         .chain_update(public.to_bytes())
         .chain_update((blinded.len() as u32).to_be_bytes())
         .chain_update(blinded.as_flattened())
-        .chain_update(evaluated.as_flattened());
-    let seed = seed.finalize();
-    let mut weights = Vec::with_capacity(blinded.len());
-    for block in 0..blinded.len().div_ceil(PER_BLOCK) {
-        let bytes: [u8; 64] = Sha512::new().chain_update(seed).chain_update((block as u32).to_be_bytes()).finalize().into();
-        let (words, _) = bytes.as_chunks::<16>();
-        weights.extend(words.iter().take(blinded.len() - weights.len()).map(|word| Scalar::from(u128::from_le_bytes(*word))));
-    }
-    weights
+        .chain_update(evaluated.as_flattened())
+        .finalize()
+        .into();
+    let mut blocks = vec![[0; NH]; blinded.len().div_ceil(NH / WEIGHT_LEN)];
+    hash::counter_slice(&seed, &mut blocks);
+    let (words, _) = blocks.as_flattened().as_chunks::<WEIGHT_LEN>();
+    words.iter().take(blinded.len()).map(|word| u128::from_le_bytes(*word)).collect()
 }
 
 /// `Σ weights[i]·points[i]` over slices of points that lie in a batch one after the other.
-fn weighted_sum(weights: &[Scalar], slices: &[(usize, &[Point])]) -> Result<Point, Error> {
-    let mut points = Vec::with_capacity(weights.len());
-    for (offset, slice) in slices {
-        if *offset != points.len() {
+fn weighted_sum(weights: &[u128], slices: &[(usize, &Points)]) -> Result<Point, Error> {
+    let mut end = 0;
+    let mut parts = Vec::with_capacity(slices.len());
+    for (offset, points) in slices {
+        if *offset != end {
             return Err(Error::Coverage);
         }
-        points.extend_from_slice(slice);
+        end += points.len();
+        parts.push(*points);
     }
-    if points.len() != weights.len() {
+    if end != weights.len() {
         return Err(Error::Coverage);
     }
-    Ok(group::sum_of_products_vartime(weights, &points))
+    Ok(group::sum_of_products_vartime(&Weights::Short(weights), &parts))
 }
 
 impl KeyPair {
@@ -114,7 +119,40 @@ impl KeyPair {
     }
 }
 
-/// Checks both proofs of a batch. `decoded` are all its slices, from [`crate::verify_slice`], in any order.
+/// That *both* proofs of a batch were checked and held: every single element is the key's multiple, not just their sum under weights
+/// that the holder could search. [`crate::additive::finalize_slice`] demands it. Comes from [`verify_batch`] alone, and is good for
+/// the very elements that were summed up, under the very key.
+///
+/// It is a [`Verified`], too: what asks for less may have it. The other way round there is no way.
+pub struct BoundBatch {
+    verified: Verified,
+    public: PublicKey,
+}
+
+impl BoundBatch {
+    /// The public key under which both proofs hold.
+    #[must_use]
+    pub const fn public(&self) -> PublicKey {
+        self.public
+    }
+}
+
+impl Deref for BoundBatch {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.verified
+    }
+}
+
+impl fmt::Debug for BoundBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundBatch").field("count", &self.count()).field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+/// Checks both proofs of a batch. `decoded` are all its slices, from [`crate::verify_slice`], in any order; `blinded` and `evaluated` the
+/// whole batch, the very bytes that the slices were decoded from.
 ///
 /// # Errors
 /// As [`crate::verify()`]; [`Error::OtherBatch`] for slices that were not summed into `composite`.
@@ -125,7 +163,7 @@ pub fn verify_batch(
     blinded: &[[u8; NE]],
     evaluated: &[[u8; NE]],
     proof: &BatchProof,
-) -> Result<Verified, Error> {
+) -> Result<BoundBatch, Error> {
     same_count(blinded.len(), evaluated.len())?;
     let mut decoded = decoded.to_vec();
     decoded.sort_unstable_by_key(|slice| slice.offset());
@@ -133,7 +171,7 @@ pub fn verify_batch(
         return Err(Error::OtherBatch);
     }
     let weights = weights(public, blinded, evaluated);
-    let of = |points: fn(&DecodedElements) -> &[Point]| -> Vec<(usize, &[Point])> {
+    let of = |points: fn(&DecodedElements) -> &Points| -> Vec<(usize, &Points)> {
         decoded.iter().map(|slice| (slice.offset(), points(slice))).collect()
     };
     let m = weighted_sum(&weights, &of(DecodedElements::blinded_points))?;
@@ -142,10 +180,7 @@ pub fn verify_batch(
     if verified.count() != blinded.len() {
         return Err(Error::Coverage);
     }
-    let Proof { c, s } = proof.binding;
-    let t2 = Point::mul_add_base_vartime(&s, &c, public.point());
-    let t3 = group::sum_of_products_vartime(&[s, c], &[m, z]);
-    if challenge(public, &m, &z, &t2, &t3) == c { Ok(verified) } else { Err(Error::Proof) }
+    if holds(public, &m, &z, &proof.binding) { Ok(BoundBatch { verified, public: *public }) } else { Err(Error::Proof) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use core::ops::Range;
 use curve25519_dalek::scalar::Scalar;
 
 use crate::error::Error;
-use crate::group::{self, Point};
+use crate::group::{self, Point, Points, Weights};
 use crate::hash::Hashes;
 use crate::keys::PublicKey;
 use crate::suite::{BATCH_MAX, Mode, NE};
@@ -22,8 +22,7 @@ pub(crate) fn slice_range(offset: usize, len: usize) -> Result<Range<usize>, Err
 
 /// The weights `d_i` of a slice (RFC 9497 §2.2.1); slices are equally long and within the largest batch.
 pub(crate) fn slice_weights(public: &PublicKey, range: &Range<usize>, blinded: &[[u8; NE]], evaluated: &[[u8; NE]]) -> Vec<Scalar> {
-    let weights = Hashes::of(Mode::Voprf).weights(public.as_bytes());
-    range.clone().zip(blinded.iter().zip(evaluated)).map(|(i, (c, d))| weights.weight(i as u16, c, d)).collect()
+    Hashes::of(Mode::Voprf).weights_slice(public.as_bytes(), range.start, blinded, evaluated)
 }
 
 /// Which parts of a batch have been summed up under which key.
@@ -69,21 +68,15 @@ pub struct Composite {
     sum: Point,
     coverage: Coverage,
     /// The blinded elements, decoded, by slice: the binding proof sums them again under other weights.
-    points: Vec<(usize, Vec<Point>)>,
+    points: Vec<(usize, Points)>,
 }
 
 impl Composite {
-    pub(crate) fn of_slice(
-        public: &PublicKey,
-        range: Range<usize>,
-        points: Vec<Point>,
-        blinded: &[[u8; NE]],
-        evaluated: &[[u8; NE]],
-    ) -> Self {
+    pub(crate) fn of_slice(public: &PublicKey, range: Range<usize>, points: Points, blinded: &[[u8; NE]], evaluated: &[[u8; NE]]) -> Self {
         let weights = slice_weights(public, &range, blinded, evaluated);
         let offset = range.start;
         Self {
-            sum: group::sum_of_products_vartime(&weights, &points),
+            sum: group::sum_of_products_vartime(&Weights::Full(&weights), &[&points]),
             coverage: Coverage::new(public, range),
             points: vec![(offset, points)],
         }
@@ -98,8 +91,8 @@ impl Composite {
     }
 
     /// The decoded blinded elements by slice, in the order of the batch.
-    pub(crate) fn points(&self) -> Vec<(usize, &[Point])> {
-        let mut slices: Vec<_> = self.points.iter().map(|(offset, points)| (*offset, points.as_slice())).collect();
+    pub(crate) fn points(&self) -> Vec<(usize, &Points)> {
+        let mut slices: Vec<_> = self.points.iter().map(|(offset, points)| (*offset, points)).collect();
         slices.sort_unstable_by_key(|(offset, _)| *offset);
         slices
     }

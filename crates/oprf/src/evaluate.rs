@@ -1,9 +1,11 @@
 //! The holder's evaluations: of its own inputs (RFC 9497 §3.3 `Evaluate`) and of blinded elements (§3.3.2 `BlindEvaluate`).
 
+use core::ops::Range;
+
 use crate::blind::check_lengths;
 use crate::composite::Composite;
 use crate::error::{Error, same_count};
-use crate::group::{self, Multiplier, Point};
+use crate::group::{self, Multiplier, Points};
 use crate::hash::{self, Hashes};
 use crate::keys::KeyPair;
 use crate::suite::{Mode, NE, NH};
@@ -31,11 +33,10 @@ impl KeyPair {
         let mut elements = [[0; NE]; CHUNK];
         for (n, (inputs, outputs)) in inputs.chunks(CHUNK).zip(outputs.chunks_mut(CHUNK)).enumerate() {
             let elements = &mut elements[..inputs.len()];
-            group::map_mul_encode(|i| hashes.to_group(inputs[i].as_ref()), &Multiplier::One(&self.secret().0), elements)
+            let uniform = |range: Range<usize>, bytes: &mut [[u8; NH]]| hashes.to_group_slice(&inputs[range], bytes);
+            group::map_mul_encode(uniform, &Multiplier::One(&self.secret().0), elements)
                 .map_err(|i| Error::InvalidInput { position: n * CHUNK + i })?;
-            for ((input, element), output) in inputs.iter().zip(elements).zip(outputs) {
-                *output = hash::finalize(input.as_ref(), element);
-            }
+            hash::finalize_slice(inputs, elements, outputs);
         }
         Ok(())
     }
@@ -57,8 +58,8 @@ impl KeyPair {
     }
 
     /// Decodes, multiplies by the key and encodes; gives the decoded points.
-    pub(crate) fn multiply(&self, offset: usize, blinded: &[[u8; NE]], evaluated: &mut [[u8; NE]]) -> Result<Vec<Point>, Error> {
-        let points = group::decode(blinded).map_err(|i| Error::BlindedElement { position: offset + i })?;
+    pub(crate) fn multiply(&self, offset: usize, blinded: &[[u8; NE]], evaluated: &mut [[u8; NE]]) -> Result<Points, Error> {
+        let points = Points::decode(blinded).map_err(|i| Error::BlindedElement { position: offset + i })?;
         group::mul_encode(&points, &Multiplier::One(&self.secret().0), evaluated);
         Ok(points)
     }

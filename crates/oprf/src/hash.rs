@@ -96,9 +96,11 @@ impl Hashes {
         }
     }
 
-    /// `HashToGroup` up to the one-way map: its 64 uniform bytes (RFC 9497 §4.1).
-    pub(crate) fn to_group(&self, input: &[u8]) -> [u8; NH] {
-        self.group.expand(&[input])
+    /// `HashToGroup` up to the one-way map: the 64 uniform bytes of each input (RFC 9497 §4.1). Slices are equally long.
+    pub(crate) fn to_group_slice<I: AsRef<[u8]>>(&self, inputs: &[I], uniform: &mut [[u8; NH]]) {
+        for (input, uniform) in inputs.iter().zip(uniform) {
+            *uniform = self.group.expand(&[input.as_ref()]);
+        }
     }
 
     /// `HashToScalar` (RFC 9497 §4.1).
@@ -111,39 +113,31 @@ impl Hashes {
         Scalar::from_bytes_mod_order_wide(&Zeroizing::new(self.derive.expand(parts)))
     }
 
-    /// The composite weights of a batch under a public key.
-    pub(crate) fn weights(&'static self, public: &[u8; NE]) -> Weights {
+    /// The composite weights `d_i` of the elements at positions `first`, `first + 1`, … of a batch (RFC 9497 §2.2.1), at most 65,535:
+    /// `HashToScalar(I2OSP(len(seed), 2) || seed || I2OSP(i, 2) || I2OSP(len(Ci), 2) || Ci || I2OSP(len(Di), 2) || Di || "Composite")`.
+    /// Slices are equally long.
+    pub(crate) fn weights_slice(&self, public: &[u8; NE], first: usize, blinded: &[[u8; NE]], evaluated: &[[u8; NE]]) -> Vec<Scalar> {
         let seed = Sha512::new()
             .chain_update(prefix(NE))
             .chain_update(public)
             .chain_update(prefix(self.seed_dst.len()))
             .chain_update(self.seed_dst)
             .finalize();
-        Weights { scalar: &self.scalar, start: self.scalar.message().chain_update(prefix(NH)).chain_update(seed) }
-    }
-}
-
-/// `d_i` of `ComputeComposites` (RFC 9497 §2.2.1): the hash after `I2OSP(len(seed), 2) || seed` is kept.
-pub(crate) struct Weights {
-    scalar: &'static Expander,
-    start: Sha512,
-}
-
-impl Weights {
-    /// `HashToScalar(… I2OSP(i, 2) || I2OSP(len(Ci), 2) || Ci || I2OSP(len(Di), 2) || Di || "Composite")`.
-    pub(crate) fn weight(&self, i: u16, c: &[u8; NE], d: &[u8; NE]) -> Scalar {
-        let mut uniform = [0; NH];
-        let message = self
-            .start
-            .clone()
-            .chain_update(i.to_be_bytes())
-            .chain_update(prefix(NE))
-            .chain_update(c)
-            .chain_update(prefix(NE))
-            .chain_update(d)
-            .chain_update(b"Composite");
-        self.scalar.finish(message, &mut uniform);
-        Scalar::from_bytes_mod_order_wide(&uniform)
+        let start = self.scalar.message().chain_update(prefix(NH)).chain_update(seed);
+        let weight = |(i, (c, d)): (usize, (&[u8; NE], &[u8; NE]))| {
+            let mut uniform = [0; NH];
+            let message = start
+                .clone()
+                .chain_update((i as u16).to_be_bytes())
+                .chain_update(prefix(NE))
+                .chain_update(c)
+                .chain_update(prefix(NE))
+                .chain_update(d)
+                .chain_update(b"Composite");
+            self.scalar.finish(message, &mut uniform);
+            Scalar::from_bytes_mod_order_wide(&uniform)
+        };
+        (first..).zip(blinded.iter().zip(evaluated)).map(weight).collect()
     }
 }
 
@@ -153,16 +147,27 @@ const fn prefix(len: usize) -> [u8; 2] {
     (len as u16).to_be_bytes()
 }
 
-/// The last hash of `Finalize` and `Evaluate` (RFC 9497 §3.3.1, §3.3.2); `input` was checked to be at most 65,535 bytes.
-pub(crate) fn finalize(input: &[u8], element: &[u8; NE]) -> [u8; NH] {
-    Sha512::new()
-        .chain_update(prefix(input.len()))
-        .chain_update(input)
-        .chain_update(prefix(NE))
-        .chain_update(element)
-        .chain_update(b"Finalize")
-        .finalize()
-        .into()
+/// The last hash of `Finalize` and `Evaluate` for each input and its element (RFC 9497 §3.3.1, §3.3.2); inputs were checked to be at
+/// most 65,535 bytes. Slices are equally long.
+pub(crate) fn finalize_slice<I: AsRef<[u8]>>(inputs: &[I], elements: &[[u8; NE]], out: &mut [[u8; NH]]) {
+    for ((input, element), out) in inputs.iter().zip(elements).zip(out) {
+        let input = input.as_ref();
+        *out = Sha512::new()
+            .chain_update(prefix(input.len()))
+            .chain_update(input)
+            .chain_update(prefix(NE))
+            .chain_update(element)
+            .chain_update(b"Finalize")
+            .finalize()
+            .into();
+    }
+}
+
+/// `SHA-512(seed ‖ i:u32)` for i from 0, in `out` (SPEC BAT-6).
+pub(crate) fn counter_slice(seed: &[u8; NH], out: &mut [[u8; NH]]) {
+    for (i, out) in (0_u32..).zip(out) {
+        *out = Sha512::new().chain_update(seed).chain_update(i.to_be_bytes()).finalize().into();
+    }
 }
 
 #[cfg(test)]

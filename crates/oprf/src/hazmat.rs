@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::blind::{Blind, blind_slice_in};
 use crate::composite::Composite;
 use crate::error::{Error, same_count};
-use crate::group;
+use crate::group::Points;
 use crate::keys::{KeyPair, nonzero_scalar};
 use crate::proof::Proof;
 use crate::suite::{Mode, NE, NH, NS, SEED_LEN};
@@ -114,6 +114,6 @@ pub fn oprf_finalize_slice<I: AsRef<[u8]>>(
     evaluated: &[[u8; NE]],
     out: &mut [[u8; NH]],
 ) -> Result<(), Error> {
-    let points = group::decode(evaluated).map_err(|position| Error::EvaluatedElement { position })?;
+    let points = Points::decode(evaluated).map_err(|position| Error::EvaluatedElement { position })?;
     finalize_points(inputs, blinds, &points, out)
 }

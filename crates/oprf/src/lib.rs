@@ -60,6 +60,9 @@
 //! }
 //! ```
 //!
+//! A batch of oblink's has a second proof, which shows that every single element is right ([`verify_batch`]). Where that holds, too, the
+//! cheaper blinding of module [`additive`] may be used, with the same outputs; without it that does not compile either.
+//!
 //! # Secrets
 //!
 //! Every operation on a [`SecretKey`], a [`Blind`] or a proof nonce is constant time; secrets wipe themselves,
@@ -67,6 +70,7 @@
 //! (composites, proof verification).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod additive;
 mod blind;
 mod bound;
 mod composite;
@@ -76,12 +80,14 @@ mod group;
 mod hash;
 pub mod hazmat;
 mod keys;
+#[allow(dead_code)] // Until the group takes it.
+mod lanes;
 mod proof;
 mod suite;
 mod verify;
 
 pub use blind::{Blind, blind_slice};
-pub use bound::{BATCH_PROOF_LEN, BatchProof, verify_batch};
+pub use bound::{BATCH_PROOF_LEN, BatchProof, BoundBatch, verify_batch};
 pub use composite::Composite;
 pub use error::{Blame, Error};
 pub use keys::{KeyPair, PublicKey, SecretKey};

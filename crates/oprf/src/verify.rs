@@ -4,12 +4,11 @@ use core::fmt;
 use std::sync::Arc;
 
 use curve25519_dalek::scalar::Scalar;
-use zeroize::Zeroizing;
 
-use crate::blind::{Blind, check_lengths};
+use crate::blind::{Blind, check_lengths, scalars};
 use crate::composite::{Coverage, slice_range, slice_weights};
 use crate::error::{Error, same_count};
-use crate::group::{self, Multiplier, Point};
+use crate::group::{self, Multiplier, Point, Points, Weights};
 use crate::hash;
 use crate::keys::PublicKey;
 use crate::proof::{Proof, challenge};
@@ -19,12 +18,12 @@ use crate::suite::{BATCH_MAX, NE, NH};
 /// and cannot come back while either side still has it.
 type Tie = Arc<()>;
 
-/// The evaluated elements of one slice, decoded, waiting for the batch's proof. Only [`finalize_slice`] reads them.
+/// The evaluated elements of one slice, decoded, waiting for the batch's proof. Only [`finalize_slice`] and [`crate::additive::finalize_slice`] read them.
 pub struct DecodedElements {
     offset: usize,
     /// The verifier's own blinded elements, decoded: the binding proof sums them again under other weights.
-    blinded: Vec<Point>,
-    points: Vec<Point>,
+    blinded: Points,
+    points: Points,
     tie: Tie,
 }
 
@@ -41,11 +40,11 @@ impl DecodedElements {
         self.points.len()
     }
 
-    pub(crate) fn blinded_points(&self) -> &[Point] {
+    pub(crate) fn blinded_points(&self) -> &Points {
         &self.blinded
     }
 
-    pub(crate) fn evaluated_points(&self) -> &[Point] {
+    pub(crate) fn evaluated_points(&self) -> &Points {
         &self.points
     }
 
@@ -122,6 +121,11 @@ impl Verified {
     pub const fn count(&self) -> usize {
         self.count
     }
+
+    /// Refuses elements that were not summed into the composite whose proof held.
+    pub(crate) fn check_has(&self, decoded: &DecodedElements) -> Result<(), Error> {
+        if self.ties.iter().any(|tie| Arc::ptr_eq(tie, &decoded.tie)) { Ok(()) } else { Err(Error::OtherBatch) }
+    }
 }
 
 impl fmt::Debug for Verified {
@@ -147,13 +151,13 @@ pub fn verify_slice(
 ) -> Result<(VerifierComposite, DecodedElements), Error> {
     same_count(blinded.len(), evaluated.len())?;
     let range = slice_range(offset, blinded.len())?;
-    let c = group::decode(blinded).map_err(|i| Error::BlindedElement { position: offset + i })?;
-    let d = group::decode(evaluated).map_err(|i| Error::EvaluatedElement { position: offset + i })?;
+    let c = Points::decode(blinded).map_err(|i| Error::BlindedElement { position: offset + i })?;
+    let d = Points::decode(evaluated).map_err(|i| Error::EvaluatedElement { position: offset + i })?;
     let weights = slice_weights(public, &range, blinded, evaluated);
-    let tie = Tie::default();
+    let (weights, tie) = (Weights::Full(&weights), Tie::default());
     let composite = VerifierComposite {
-        m: group::sum_of_products_vartime(&weights, &c),
-        z: group::sum_of_products_vartime(&weights, &d),
+        m: group::sum_of_products_vartime(&weights, &[&c]),
+        z: group::sum_of_products_vartime(&weights, &[&d]),
         coverage: Coverage::new(public, range),
         ties: vec![Arc::clone(&tie)],
     };
@@ -172,10 +176,14 @@ pub fn verify(public: &PublicKey, composite: VerifierComposite, proof: &Proof) -
     if count == 0 || count > BATCH_MAX {
         return Err(Error::BatchSize { count });
     }
-    let (m, z) = (composite.m, composite.z);
+    if holds(public, &composite.m, &composite.z, proof) { Ok(Verified { ties: composite.ties, count }) } else { Err(Error::Proof) }
+}
+
+/// The equations of `VerifyProof` for composites `m` and `z` (RFC 9497 §2.2.2).
+pub(crate) fn holds(public: &PublicKey, m: &Point, z: &Point, proof: &Proof) -> bool {
     let t2 = Point::mul_add_base_vartime(&proof.s, &proof.c, public.point());
-    let t3 = group::sum_of_products_vartime(&[proof.s, proof.c], &[m, z]);
-    if challenge(public, &m, &z, &t2, &t3) == proof.c { Ok(Verified { ties: composite.ties, count }) } else { Err(Error::Proof) }
+    let t3 = Point::mul_add_vartime(&proof.s, m, &proof.c, z);
+    challenge(public, m, z, &t2, &t3) == proof.c
 }
 
 /// `Finalize` for a slice of a verified batch (RFC 9497 §3.3.2): `out[i]` = the output for `inputs[i]`, 64 bytes.
@@ -193,25 +201,26 @@ pub fn finalize_slice<I: AsRef<[u8]>>(
     decoded: &DecodedElements,
     out: &mut [[u8; NH]],
 ) -> Result<(), Error> {
-    if !verified.ties.iter().any(|tie| Arc::ptr_eq(tie, &decoded.tie)) {
-        return Err(Error::OtherBatch);
-    }
+    verified.check_has(decoded)?;
     finalize_points(inputs, blinds, &decoded.points, out)
 }
 
 /// Unblinds and hashes; without the proof's token.
-pub(crate) fn finalize_points<I: AsRef<[u8]>>(inputs: &[I], blinds: &[Blind], points: &[Point], out: &mut [[u8; NH]]) -> Result<(), Error> {
-    same_count(points.len(), inputs.len())?;
-    same_count(points.len(), blinds.len())?;
-    same_count(points.len(), out.len())?;
-    check_lengths(inputs)?;
-    let mut inverses = Zeroizing::new(blinds.iter().map(|blind| blind.0).collect::<Vec<_>>());
+pub(crate) fn finalize_points<I: AsRef<[u8]>>(inputs: &[I], blinds: &[Blind], points: &Points, out: &mut [[u8; NH]]) -> Result<(), Error> {
+    check_finalize(inputs, blinds, points, out)?;
+    let mut inverses = scalars(blinds);
     // Blinds are never zero, so their product has an inverse.
     Scalar::invert_batch_alloc(&mut inverses);
     let mut elements = vec![[0; NE]; points.len()];
     group::mul_encode(points, &Multiplier::Each(&inverses), &mut elements);
-    for ((input, element), out) in inputs.iter().zip(&elements).zip(out) {
-        *out = hash::finalize(input.as_ref(), element);
-    }
+    hash::finalize_slice(inputs, &elements, out);
     Ok(())
+}
+
+/// Refuses slices that do not belong to these points, and inputs that are too long.
+pub(crate) fn check_finalize<I: AsRef<[u8]>>(inputs: &[I], blinds: &[Blind], points: &Points, out: &[[u8; NH]]) -> Result<(), Error> {
+    same_count(points.len(), inputs.len())?;
+    same_count(points.len(), blinds.len())?;
+    same_count(points.len(), out.len())?;
+    check_lengths(inputs)
 }

@@ -7,6 +7,20 @@ fn bytes<const N: usize>(hex_digits: &str) -> [u8; N] {
     hex::decode(hex_digits).unwrap().try_into().unwrap()
 }
 
+/// Uniform bytes by position, as the slice functions ask for them: never more than a chunk at a time.
+fn each(uniform: impl Fn(usize) -> [u8; NH]) -> impl FnMut(Range<usize>, &mut [[u8; NH]]) {
+    move |range, bytes| {
+        assert!(range.len() == bytes.len() && range.len() <= CHUNK && range.start % CHUNK == 0);
+        for (i, bytes) in range.zip(bytes) {
+            *bytes = uniform(i);
+        }
+    }
+}
+
+fn points(points: &[Point]) -> Points {
+    Points(points.iter().map(|point| point.0).collect())
+}
+
 /// RFC 9496 A.1: multiples 0 to 15 of the generator.
 const MULTIPLES: [&str; 16] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
@@ -96,7 +110,8 @@ fn multiples_of_the_generator_rfc9496_a1() {
         }
     }
     let elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
-    let points = decode(&elements).unwrap();
+    let points = Points::decode(&elements).unwrap();
+    assert!(points.len() == 15 && !points.is_empty());
     let mut out = vec![[0; NE]; points.len()];
     mul_encode(&points, &Multiplier::One(&Scalar::ONE), &mut out);
     assert_eq!(out, elements);
@@ -116,10 +131,10 @@ fn invalid_encodings_rfc9496_a2() {
     let mut elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
     for (at, bad) in [(0, INVALID[0]), (7, INVALID[20]), (14, MULTIPLES[0])] {
         let kept = core::mem::replace(&mut elements[at], bytes(bad));
-        assert_eq!(decode(&elements).err(), Some(at));
+        assert_eq!(Points::decode(&elements).err(), Some(at));
         elements[at] = kept;
     }
-    assert!(decode(&elements).is_ok());
+    assert!(Points::decode(&elements).is_ok());
 }
 
 #[test]
@@ -131,7 +146,7 @@ fn one_way_map_rfc9496_a3() {
         .collect();
     let expected = MAPPED_STRINGS.iter().map(|(_, encoding)| *encoding).chain([MAPPED_ALIKE_TO; 4]);
     let mut out = vec![[0; NE]; uniform.len()];
-    map_mul_encode(|i| uniform[i], &Multiplier::One(&Scalar::ONE), &mut out).unwrap();
+    map_mul_encode(each(|i| uniform[i]), &Multiplier::One(&Scalar::ONE), &mut out).unwrap();
     for (out, expected) in out.iter().zip(expected) {
         assert_eq!(hex::encode(out), expected);
     }
@@ -143,9 +158,55 @@ fn an_input_that_maps_to_the_identity_is_found() {
     let good: [u8; 64] = Sha512::digest(b"good").into();
     let mut out = vec![[0; NE]; CHUNK + 5];
     for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
-        let result = map_mul_encode(|i| if i == at { [0; 64] } else { good }, &Multiplier::One(&Scalar::from(5u64)), &mut out);
+        let result = map_mul_encode(each(|i| if i == at { [0; 64] } else { good }), &Multiplier::One(&Scalar::from(5u64)), &mut out);
         assert_eq!(result, Err(at));
     }
+}
+
+/// A blind that undoes the input's hash: found by its position, and the difference of equal points comes out as zeros.
+#[test]
+fn sums_and_differences_that_are_the_identity() {
+    let good: [u8; 64] = Sha512::digest(b"good").into();
+    let n = CHUNK + 5;
+    let mut out = vec![[0; NE]; n];
+    for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
+        // map(0…0) is the identity: with a blind of zero the sum is, too.
+        let mut blinds = vec![Scalar::from(3u64); n];
+        blinds[at] = Scalar::ZERO;
+        let result = map_add_base_encode(each(|i| if i == at { [0; 64] } else { good }), &blinds, &mut out);
+        assert_eq!(result, Err(at));
+        // With another it is not: it says nothing about the input.
+        blinds[at] = Scalar::ONE;
+        assert_eq!(map_add_base_encode(each(|_| [0; 64]), &blinds, &mut out), Ok(()));
+        assert_eq!(out[at], bytes(MULTIPLES[1]));
+    }
+    let base = Point::mul_base(&Scalar::from(7u64));
+    let decoded = Points::decode(&[base.encode(), base.mul(&Scalar::from(2u64)).encode()]).unwrap();
+    let mut out = [[1; NE]; 2];
+    sub_fixed_encode(&decoded, &FixedBase::new(&base), &[Scalar::ONE; 2], &mut out);
+    assert_eq!(out, [IDENTITY, base.encode()]);
+}
+
+/// Scalars at the ends, and at the boundaries of signed digits of every width.
+#[test]
+fn edge_scalars_in_the_additive_functions() {
+    let uniform: [u8; 64] = Sha512::digest(b"edge").into();
+    let mapped = Point(RistrettoPoint::from_uniform_bytes(&uniform));
+    let base = Point::mul_base(&Scalar::from(11u64));
+    let mut scalars = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(2u64), Scalar::from(u128::MAX)];
+    for digit in [0x77, 0x78, 0x80, 0x88, 0xf8, 0xff] {
+        let mut bytes = [digit; 32];
+        bytes[31] &= 0x0f;
+        scalars.push(Scalar::from_bytes_mod_order(bytes));
+    }
+    let n = scalars.len();
+    let mut out = vec![[0; NE]; n];
+    map_add_base_encode(each(|_| uniform), &scalars, &mut out).unwrap();
+    let sums: Vec<_> = scalars.iter().map(|r| mapped.add(&Point::mul_base(r)).encode()).collect();
+    assert_eq!(out, sums);
+    sub_fixed_encode(&points(&vec![mapped; n]), &FixedBase::new(&base), &scalars, &mut out);
+    let differences: Vec<_> = scalars.iter().map(|r| mapped.add(&base.mul(&-r)).encode()).collect();
+    assert_eq!(out, differences);
 }
 
 proptest! {
@@ -159,18 +220,38 @@ proptest! {
         };
         let scalars: Vec<Scalar> = (0..n).map(|i| Scalar::from_bytes_mod_order_wide(&hash(1, i))).collect();
         let mapped: Vec<Point> = (0..n).map(|i| Point(RistrettoPoint::from_uniform_bytes(&hash(0, i)))).collect();
-        let decoded = decode(&mapped.iter().map(Point::encode).collect::<Vec<_>>()).unwrap();
+        let decoded = Points::decode(&mapped.iter().map(Point::encode).collect::<Vec<_>>()).unwrap();
         let plain: Vec<_> = mapped.iter().zip(&scalars).map(|(p, k)| p.mul(k).encode()).collect();
         let mut out = vec![[0; NE]; n];
-        map_mul_encode(|i| hash(0, i), &Multiplier::Each(&scalars), &mut out).unwrap();
+        map_mul_encode(each(|i| hash(0, i)), &Multiplier::Each(&scalars), &mut out).unwrap();
         prop_assert_eq!(&out, &plain);
         mul_encode(&decoded, &Multiplier::Each(&scalars), &mut out);
         prop_assert_eq!(&out, &plain);
-        mul_encode(&mapped, &Multiplier::One(&scalars[0]), &mut out);
+        mul_encode(&points(&mapped), &Multiplier::One(&scalars[0]), &mut out);
         let plain: Vec<_> = mapped.iter().map(|p| p.mul(&scalars[0]).encode()).collect();
         prop_assert_eq!(&out, &plain);
-        let sum = mapped.iter().zip(&scalars).map(|(p, k)| p.mul(k)).reduce(|a, b| a.add(&b)).unwrap();
-        prop_assert_eq!(sum_of_products_vartime(&scalars, &decoded).encode(), sum.encode());
+
+        // The additive ones: plus a multiple of the generator, minus one of a fixed point.
+        map_add_base_encode(each(|i| hash(0, i)), &scalars, &mut out).unwrap();
+        let plain: Vec<_> = mapped.iter().zip(&scalars).map(|(p, r)| p.add(&Point::mul_base(r)).encode()).collect();
+        prop_assert_eq!(&out, &plain);
+        let fixed = Point::mul_base(&Scalar::from_bytes_mod_order_wide(&hash(2, 0)));
+        sub_fixed_encode(&decoded, &FixedBase::new(&fixed), &scalars, &mut out);
+        let plain: Vec<_> = mapped.iter().zip(&scalars).map(|(p, r)| p.add(&fixed.mul(&-r)).encode()).collect();
+        prop_assert_eq!(&out, &plain);
+
+        // Sums over one part and over several, full and short weights.
+        let sum = |weights: &[Scalar]| mapped.iter().zip(weights).map(|(p, k)| p.mul(k)).reduce(|a, b| a.add(&b)).unwrap().encode();
+        let short: Vec<u128> = (0..n).map(|i| u128::from_le_bytes(*hash(3, i).first_chunk().unwrap())).collect();
+        let widened: Vec<Scalar> = short.iter().map(|weight| Scalar::from(*weight)).collect();
+        let (head, tail) = mapped.split_at(n / 3);
+        let (head, tail) = (points(head), points(tail));
+        for parts in [&[&decoded][..], &[&head, &tail]] {
+            prop_assert_eq!(sum_of_products_vartime(&Weights::Full(&scalars), parts).encode(), sum(&scalars));
+            prop_assert_eq!(sum_of_products_vartime(&Weights::Short(&short), parts).encode(), sum(&widened));
+        }
+        let two = Point::mul_add_vartime(&scalars[0], &mapped[n - 1], &scalars[n - 1], &mapped[0]);
+        prop_assert_eq!(two.encode(), mapped[n - 1].mul(&scalars[0]).add(&mapped[0].mul(&scalars[n - 1])).encode());
         let vartime = Point::mul_add_base_vartime(&scalars[0], &scalars[n - 1], &mapped[0]);
         prop_assert_eq!(vartime.encode(), Point::mul_base(&scalars[0]).add(&mapped[0].mul(&scalars[n - 1])).encode());
     }

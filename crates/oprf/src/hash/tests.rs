@@ -79,3 +79,78 @@ fn parts_are_one_message() {
     let expander = Expander::new(b"tag");
     assert_eq!(expander.expand(&[b"a", b"", b"bc"]), expander.expand(&[b"abc"]));
 }
+
+/// The functions over slices against their definitions, spelled out item by item: every length around SHA-512's block boundaries, and
+/// slices of every length around a few lanes, mixed lengths side by side.
+mod slices {
+    use super::*;
+
+    fn inputs(n: usize) -> Vec<Vec<u8>> {
+        (0..n).map(|i| (0..(i * 37) % 300).map(|j| (i + j) as u8).collect()).collect()
+    }
+
+    fn sha512(parts: &[&[u8]]) -> [u8; NH] {
+        Sha512::digest(parts.concat()).into()
+    }
+
+    /// RFC 9380 §5.3.1 for 64 bytes: one block after b_0.
+    fn xmd(dst: &[u8], parts: &[&[u8]]) -> [u8; NH] {
+        let dst_prime = [dst, &[dst.len() as u8]].concat();
+        let b_0 = sha512(&[&[0; BLOCK], &parts.concat(), &[0, 64, 0], &dst_prime]);
+        sha512(&[&b_0, &[1], &dst_prime])
+    }
+
+    const CONTEXT: &[u8] = b"OPRFV1-\x01-ristretto255-SHA512";
+
+    #[test]
+    fn inputs_to_the_group_and_outputs() {
+        for n in (0..12).chain([300]) {
+            let inputs = inputs(n);
+            let mut uniform = vec![[0; NH]; n];
+            Hashes::of(Mode::Voprf).to_group_slice(&inputs, &mut uniform);
+            let elements: Vec<[u8; NE]> = uniform.iter().map(|bytes| *bytes.first_chunk().unwrap()).collect();
+            let mut out = vec![[0; NH]; n];
+            finalize_slice(&inputs, &elements, &mut out);
+            for i in 0..n {
+                let (input, element) = (&inputs[i], &elements[i]);
+                assert_eq!(uniform[i], xmd(&[b"HashToGroup-", CONTEXT].concat(), &[input]));
+                let len = (input.len() as u16).to_be_bytes();
+                assert_eq!(out[i], sha512(&[&len, input, &[0, 32], element, b"Finalize"]));
+            }
+        }
+        let longest = [vec![7; INPUT_MAX], vec![], vec![8; 1000]];
+        let mut uniform = [[0; NH]; 3];
+        Hashes::of(Mode::Voprf).to_group_slice(&longest, &mut uniform);
+        assert_eq!(uniform.map(Vec::from), longest.map(|input| xmd(&[b"HashToGroup-", CONTEXT].concat(), &[&input]).to_vec()));
+    }
+
+    #[test]
+    fn composite_weights() {
+        let public = [9; NE];
+        let seed = sha512(&[&[0, 32], &public, &[0, 33], b"Seed-", CONTEXT]);
+        for (first, n) in [(0, 1), (0, 9), (65_530, 5), (300, 0)] {
+            let elements: Vec<[u8; NE]> = (0..=n as u8).map(|i| [i; NE]).collect();
+            let (c, d) = (&elements[..n], &elements[1..]);
+            let weights = Hashes::of(Mode::Voprf).weights_slice(&public, first, c, d);
+            assert_eq!(weights.len(), n);
+            for (i, weight) in weights.iter().enumerate() {
+                let position = ((first + i) as u16).to_be_bytes();
+                let parts: [&[u8]; 8] = [&[0, 64], &seed, &position, &[0, 32], &c[i], &[0, 32], &d[i], b"Composite"];
+                let uniform = xmd(&[b"HashToScalar-", CONTEXT].concat(), &parts);
+                assert_eq!(*weight, Scalar::from_bytes_mod_order_wide(&uniform));
+            }
+        }
+    }
+
+    #[test]
+    fn counters() {
+        let seed = [3; NH];
+        for n in [0, 1, 3, 4, 5, 9, 700] {
+            let mut out = vec![[0; NH]; n];
+            counter_slice(&seed, &mut out);
+            for (i, out) in (0_u32..).zip(&out) {
+                assert_eq!(*out, sha512(&[&seed, &i.to_be_bytes()]));
+            }
+        }
+    }
+}

@@ -1,6 +1,5 @@
 //! What a holder that deviates can make of a proof, and what the nonce depends on.
 use super::*;
-use crate::group;
 use crate::verify::{verify, verify_slice};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -41,7 +40,7 @@ fn weights_over_what_was_sent_do_not_help_a_dishonest_holder() {
         assert_eq!(proof_holds(&sent, &mut rng), Err(Error::Proof));
     }
     // Two errors that cancel in an unweighted sum: D_0 + X and D_1 - X.
-    let decoded = group::decode(&honest).unwrap();
+    let decoded: Vec<_> = honest.iter().map(|element| Point::decode(element).unwrap()).collect();
     let x = Point::mul_base(&Scalar::from(9u64));
     let minus_x = Point::mul_base(&-Scalar::from(9u64));
     let mut sent = honest.clone();

@@ -7,7 +7,7 @@ use crate::error::{Error, Misbehaviour};
 use crate::tag::{Tag, TagPrefix, Tau};
 use crate::wire::raw;
 use oblink_oprf::{
-    BATCH_PROOF_LEN, BatchProof, Blind, DecodedElements, NE, PublicKey, Verified, VerifierComposite, blind_slice, finalize_slice,
+    BATCH_PROOF_LEN, BatchProof, Blind, BoundBatch, DecodedElements, NE, PublicKey, VerifierComposite, blind_slice, finalize_slice,
     verify_batch, verify_slice,
 };
 use std::ops::Range;
@@ -67,7 +67,7 @@ pub struct VerifiedBatch {
     first_token: u64,
     blinds: Vec<Blind>,
     slices: Vec<DecodedElements>,
-    verified: Verified,
+    verified: BoundBatch,
     tau: Tau,
 }
 
