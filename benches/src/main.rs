@@ -1,8 +1,11 @@
-//! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process.
+//! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process, `compare` beside other programs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use oblink_benches::amount::amount;
+use oblink_benches::compare::{self, Peer};
 use oblink_benches::{ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
 use oblink_node::failure::{Exit, Failure};
@@ -25,22 +28,49 @@ enum Command {
     Scale(ScaleArgs),
     /// oblink's cost an item over plain curve25519-dalek's, one core, medians of interleaved rounds.
     Ratios(RatioArgs),
+    /// oblink beside other programs for private set intersection, on the same people, round by round. Downloads their wheels from PyPI.
+    Compare(CompareArgs),
 }
 
 #[derive(Args, Debug)]
 struct ScaleArgs {
     /// Pairs that the verifier asks.
-    #[arg(long, default_value = "700000", value_name = "N")]
+    #[arg(long, default_value = "700k", value_parser = amount, value_name = "N")]
     pairs: u64,
     /// Records that the holder has.
-    #[arg(long, default_value = "7000000", value_name = "M")]
+    #[arg(long, default_value = "7M", value_parser = amount, value_name = "M")]
     records: u64,
     /// Seed of the generated people.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
     /// Work in DIR and keep it, instead of in a temporary directory.
     #[arg(long, value_name = "DIR")]
-    keep: Option<std::path::PathBuf>,
+    keep: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct CompareArgs {
+    /// Pairs that the verifier asks.
+    #[arg(long, default_value = "700k", value_parser = amount, value_name = "N")]
+    pairs: u64,
+    /// Records that the holder has.
+    #[arg(long, default_value = "7M", value_parser = amount, value_name = "M")]
+    records: u64,
+    /// How often everything runs; medians are given.
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100), value_name = "R")]
+    rounds: u32,
+    /// Seed of the generated people.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// Whom to compare with.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "openmined,ub_psi,rr22", value_name = "PEER,…")]
+    peers: Vec<Peer>,
+    /// The virtual environment that holds their wheels; made where it is not there. By default compare-venv among the build's outputs.
+    #[arg(long, value_name = "DIR")]
+    venv: Option<PathBuf>,
+    /// The Python that makes it; by default the first of python3.11, python3.10 and python3 that runs.
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -65,6 +95,10 @@ fn main() -> ExitCode {
         Command::Scale(args) => {
             let ScaleArgs { pairs, records, seed, keep } = args;
             scale::run(&DemoCli { output: cli.output, pairs, records, seed, write_sample: None, keep, command: None }, &reporter)
+        }
+        Command::Compare(CompareArgs { pairs, records, rounds, seed, peers, venv, python }) => {
+            let options = compare::Options { pairs, records, rounds, seed, peers, venv, python };
+            compare::run(&options, &cli.output, &reporter)
         }
         Command::Ratios(args) => ratios::run(args.rounds, args.items.into(), &reporter).map_err(|error| Failure::bug(format!("{error:#}"))),
     };

@@ -16,7 +16,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::clock::{median, timed};
-use crate::{ENGINE, dalek, machine, sample};
+use crate::{dalek, engine, machine, sample};
 
 /// One ratio with its quartiles over the rounds, and what it is of.
 struct Measured {
@@ -31,19 +31,19 @@ struct Measured {
 /// # Errors
 /// A temporary directory that cannot be written; a computation that fails or gives something else than the other side's, which is a bug.
 pub fn run(rounds: u32, items: usize, reporter: &Reporter) -> Result<()> {
-    reporter.note(&format!("{rounds} rounds of {items} items, engine {ENGINE}"));
+    reporter.note(&format!("{rounds} rounds of {items} items, engine {}", engine()));
     let tokens = sample::tokens(items)?;
     let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
     let seal = seal(rounds, &tokens)?;
     let (holder, verifier) = session(rounds, &tokens)?;
     let mut object = json!({
-        "engine": ENGINE,
+        "engine": engine(),
         "rounds": rounds,
         "items": tokens.len(),
         "machine": machine::describe(),
         "versions": machine::versions(),
     });
-    let mut table = format!("engine {ENGINE}; medians of {rounds} rounds of {} items, one core\n\n", tokens.len());
+    let mut table = format!("engine {}; medians of {rounds} rounds of {} items, one core\n\n", engine(), tokens.len());
     table.push_str("              ratio   quartiles      oblink µs   dalek µs   an item\n");
     for (name, of, measured) in [
         ("seal", "a held record: hash, map, multiply, encode, tag", seal),

@@ -6,7 +6,7 @@ use oblink_node::failure::Failure;
 use oblink_node::report::Reporter;
 use serde_json::{Value, json};
 
-use crate::{ENGINE, machine};
+use crate::{engine, machine};
 
 /// Runs both peers and prints what they found and cost.
 ///
@@ -46,7 +46,7 @@ fn to_json(outcome: &Outcome) -> Value {
     object["serve_peak_rss_mb"] = json!(outcome.serve_peak_rss_mb);
     object["bytes_per_record"] = json!(per(outcome.set_bytes as f64, outcome.records));
     object["bytes_per_submitted_pair"] = json!(per((outcome.bytes_up + outcome.bytes_down) as f64, outcome.submitted));
-    object["engine"] = json!(ENGINE);
+    object["engine"] = json!(engine());
     object["machine"] = machine::describe();
     object["versions"] = machine::versions();
     object
