@@ -356,6 +356,12 @@ def answers():
     for name, at in (("c", 0), ("s", 32), ("c of the binding proof", 64), ("s of the binding proof", 96)):
         beyond = (int.from_bytes(proof[at : at + 32], "little") + group.ORDER).to_bytes(32, "little")
         bad("SUI-2", f"{name} that is not canonical", proof=proof[:at] + beyond + proof[at + 32 :])
+    # What additive blinding must not let through (UNB-2): an error of the holder's choice, and the best proofs it can make.
+    honest = wire.points(elements)
+    shifted = [honest[0], group.add(honest[1], group.multiply(5, group.BASE)), honest[2]]
+    for name, sent in (("shifted", shifted), ("unshifted", honest)):
+        both = SUITE.prove_batch(parties.epoch.sk, parties.epoch.point, blinded, sent, 7, 8)
+        bad("BAT-5", f"an element shifted by 5·G, proved over the {name} ones (UNB-2)", elements=wire.encodings(shifted), proof=wire.encode_proof(both))
     key = parties.epoch.sk + 1
     other = [group.multiply(key, point) for point in blinded]
     for name, public in (("proved for that key", group.multiply(key, group.BASE)), ("proved for the epoch's", parties.epoch.point)):
@@ -363,7 +369,7 @@ def answers():
         bad("BAT-5", f"evaluated under another key, {name} (EPO-4)", elements=wire.encodings(other), proof=wire.encode_proof(both))
 
 
-# --- §6.5 ---
+# --- §6.6 ---
 def ends():
     complete = wire.control(wire.COMPLETE, transcript=done.transcript())
     unwelcome("complete", complete, "verifier", "Hello", 256)

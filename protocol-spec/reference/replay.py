@@ -110,7 +110,7 @@ def run(inputs, proofs):
         # The verifier: §6.3, §6.4.
         tokens = parties.tokens[first : first + count]
         mine = [parties.blinder.blind(first + j, data) for j, data in enumerate(tokens)]
-        blinded = wire.encodings(SUITE.blind(data, blind) for data, blind in zip(tokens, mine))
+        blinded = wire.encodings(SUITE.blind_additively(data, blind) for data, blind in zip(tokens, mine))
         blinded_digest = s.batch_digest(b"blinded", index, blinded)
         body = session.batch_body(index, blinded_digest)
         statement = s.state(i["verifier"]["statement_secret"], b"batch", body)
@@ -120,9 +120,13 @@ def run(inputs, proofs):
         evaluated = wire.encodings(group.multiply(parties.epoch.sk, point) for point in points)
         evaluated_digest = s.batch_digest(b"evaluated", index, evaluated)
         down = sent("holder", "Evaluated", wire.evaluated(index, evaluated, wire.unproof(proof)))
-        # The verifier again.
+        # The verifier again: §6.4, §6.5.
         answers = session.check_evaluated(down, index, points)
-        outputs += [SUITE.finalize(data, blind, answer) for data, blind, answer in zip(tokens, mine, answers)]
+        public = group.decode(w["public_key"])
+        unblinded = [SUITE.finalize_additively(*each, public) for each in zip(tokens, mine, answers)]
+        if unblinded != [SUITE.evaluate(parties.epoch.sk, data) for data in tokens]:
+            raise group.Refused("UNB-3", "the outputs are not those of the holder's own evaluation")
+        outputs += unblinded
         session.digests[index] = (blinded_digest, evaluated_digest)
         blinds += [group.encode_scalar(blind).hex() for blind in mine]
         batches.append({

@@ -30,12 +30,23 @@ class Suite:
         """§3.3.1, with the blind given."""
         return group.multiply(blind, self.hash_to_group(data))
 
+    def blind_additively(self, data, blind):
+        """[BLD-3]: H(data) + blind·G."""
+        element = group.add(self.hash_to_group(data), group.multiply(blind, group.BASE))
+        if group.encode(element) == bytes(32):
+            raise ValueError("the blinded element is the identity")
+        return element
+
     def output(self, data, unblinded):
         return H512(lp(data) + lp(group.encode(unblinded)) + b"Finalize")
 
     def finalize(self, data, blind, evaluated):
         """§3.3.1."""
         return self.output(data, group.multiply(pow(blind, -1, group.ORDER), evaluated))
+
+    def finalize_additively(self, data, blind, evaluated, public):
+        """[UNB-1], for an element of a batch that verify_batch has let pass under `public` [UNB-2]."""
+        return self.output(data, group.add(evaluated, group.negate(group.multiply(blind, public))))
 
     def evaluate(self, sk, data):
         return self.output(data, group.multiply(sk, self.hash_to_group(data)))

@@ -1,4 +1,4 @@
-//! The verifier's additive blinding: `C = H(x) + r·G`, and `D − r·pk` of what comes back (SPEC BLD-2, UNB-1 to UNB-3).
+//! The verifier's additive blinding: `C = H(x) + r·G`, and `D − r·pk` of what comes back (SPEC BLD-3, UNB-1 to UNB-3).
 //!
 //! The holder, the wire and the outputs are the same as under RFC 9497's multiplicative blinding ([`crate::blind_slice`],
 //! [`crate::finalize_slice`]), and the blind is the same kind of scalar. It costs the verifier two multiples of fixed points, which have
@@ -104,7 +104,7 @@ impl fmt::Debug for PreparedPublicKey {
     }
 }
 
-/// Blinds a slice in VOPRF mode: `out[i]` = `HashToGroup(inputs[i]) + blinds[i]·G`, serialised, `G` the generator (SPEC BLD-2).
+/// Blinds a slice in VOPRF mode: `out[i]` = `HashToGroup(inputs[i]) + blinds[i]·G`, serialised, `G` the generator (SPEC BLD-3).
 ///
 /// A uniform blind makes the element uniform, whatever the input: hiding is perfect. As everywhere, one blind hides one input: the same
 /// blind on two inputs shows the holder the difference of their hashes. One core's work; constant time in blinds and inputs (but for

@@ -1,4 +1,4 @@
-//! The holder's batch phase and the end of a session (SPEC §6.4, §6.5).
+//! The holder's batch phase and the end of a session (SPEC §6.4, §6.6).
 
 use super::{EvaluatedBatch, HolderContext, PendingCharge};
 use crate::error::{Error, Misbehaviour, Refusal, RefusalCode};

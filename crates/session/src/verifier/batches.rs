@@ -1,4 +1,6 @@
-//! One batch at the verifier: blind, send, verify, and only then finalise (SPEC BLD-1, BAT-5).
+//! One batch at the verifier: blind, send, verify, and only then finalise (SPEC BLD-1, BLD-3, BAT-5, UNB-1).
+//!
+//! Blinding is additive: its finalisation takes nothing but a batch both of whose proofs hold (SPEC UNB-2).
 //!
 //! Every value here is owned and `Send`; work on a batch is done in slices, on any number of threads, in any order.
 
@@ -6,11 +8,10 @@ use crate::blind::Blinder;
 use crate::error::{Error, Misbehaviour};
 use crate::tag::{Tag, TagPrefix, Tau};
 use crate::wire::raw;
-use oblink_oprf::{
-    BATCH_PROOF_LEN, BatchProof, Blind, BoundBatch, DecodedElements, NE, PublicKey, VerifierComposite, blind_slice, finalize_slice,
-    verify_batch, verify_slice,
-};
+use oblink_oprf::additive::{self, PreparedPublicKey};
+use oblink_oprf::{BATCH_PROOF_LEN, BatchProof, Blind, BoundBatch, DecodedElements, NE, VerifierComposite, verify_batch, verify_slice};
 use std::ops::Range;
+use std::sync::Arc;
 
 const SLICES: Error = Error::Internal("the slices are not the batch");
 
@@ -46,7 +47,7 @@ pub struct UnverifiedBatch {
     pub(super) blinded: BlindedBatch,
     pub(super) evaluated: Vec<[u8; NE]>,
     pub(super) proof: [u8; BATCH_PROOF_LEN],
-    pub(super) public_key: PublicKey,
+    pub(super) key: Arc<PreparedPublicKey>,
     pub(super) tau: Tau,
 }
 
@@ -67,7 +68,8 @@ pub struct VerifiedBatch {
     first_token: u64,
     blinds: Vec<Blind>,
     slices: Vec<DecodedElements>,
-    verified: BoundBatch,
+    bound: BoundBatch,
+    key: Arc<PreparedPublicKey>,
     tau: Tau,
 }
 
@@ -107,7 +109,7 @@ impl BatchPlan {
         let first = self.first_token + range.start as u64;
         let blinds: Vec<Blind> = (first..).zip(tokens).map(|(index, token)| blinder.blind(index, token)).collect();
         let mut elements = vec![[0; NE]; tokens.len()];
-        blind_slice(tokens, &blinds, &mut elements).map_err(|_| Error::Internal("a token cannot be blinded"))?;
+        additive::blind_slice(tokens, &blinds, &mut elements).map_err(|_| Error::Internal("a token cannot be blinded"))?;
         Ok(BlindedSlice { offset: range.start, blinds, elements })
     }
 
@@ -163,7 +165,7 @@ impl UnverifiedBatch {
         let (Some(blinded), Some(evaluated)) = (self.blinded.elements.get(range.clone()), self.evaluated.get(range)) else {
             return Err(SLICES);
         };
-        let (composite, decoded) = verify_slice(&self.public_key, offset, blinded, evaluated).map_err(|error| match error {
+        let (composite, decoded) = verify_slice(&self.key.public(), offset, blinded, evaluated).map_err(|error| match error {
             oblink_oprf::Error::EvaluatedElement { position } => {
                 Misbehaviour::InvalidElement { index: self.blinded.plan.index, position }.into()
             }
@@ -190,12 +192,12 @@ impl UnverifiedBatch {
         }
         let decoded: Vec<&DecodedElements> = slices.iter().collect();
         let composite = composite.ok_or(SLICES)?;
-        let checked = verify_batch(&self.public_key, composite, &decoded, &self.blinded.elements, &self.evaluated, &proof);
-        let verified = checked.map_err(|error| match error {
+        let checked = verify_batch(&self.key.public(), composite, &decoded, &self.blinded.elements, &self.evaluated, &proof);
+        let bound = checked.map_err(|error| match error {
             oblink_oprf::Error::Proof => Misbehaviour::Proof { index }.into(),
             _ => SLICES,
         })?;
-        if verified.count() != self.evaluated.len() {
+        if bound.count() != self.evaluated.len() {
             return Err(SLICES);
         }
         let evaluated_digest = raw::evaluated_digest(index, &self.evaluated);
@@ -208,7 +210,8 @@ impl UnverifiedBatch {
             first_token: self.blinded.plan.first_token,
             blinds: self.blinded.blinds,
             slices,
-            verified,
+            bound,
+            key: self.key,
             tau: self.tau,
         })
     }
@@ -243,7 +246,7 @@ impl VerifiedBatch {
             return Err(SLICES);
         }
         let mut outputs = zeroize::Zeroizing::new(vec![[0; 64]; decoded.len()]);
-        finalize_slice(&self.verified, tokens, blinds, decoded, &mut outputs).map_err(|_| SLICES)?;
+        additive::finalize_slice(&self.bound, &self.key, tokens, blinds, decoded, &mut outputs).map_err(|_| SLICES)?;
         Ok(outputs.iter().map(|output| self.tau.truncate(TagPrefix::of_output(output))).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! The verifier's batch phase and the end of a session (SPEC §6.4, §6.5).
+//! The verifier's batch phase and the end of a session (SPEC §6.4 to §6.6).
 
 use super::VerifierContext;
 use super::batches::{BatchPlan, BlindedBatch, UnverifiedBatch, VerifiedBatch};
@@ -12,6 +12,7 @@ use crate::statement::{CertifiedKey, StatementKind};
 use crate::transcript::{BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Evaluated, Frame, FrameType, ReceiptMessage, SetRequest, control};
 use oblink_oprf::PublicKey;
+use oblink_oprf::additive::PreparedPublicKey;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ pub struct VerifierSession {
     request: Request,
     facts: SessionFacts,
     session_id: [u8; 16],
-    public_key: PublicKey,
+    /// The epoch's public key with its table, made once; batches share it.
+    key: Arc<PreparedPublicKey>,
     in_flight_max: u16,
     admitted_unix_ms: u64,
     /// Batches verified, with their digests.
@@ -72,7 +74,7 @@ impl VerifierSession {
             request,
             facts,
             session_id,
-            public_key,
+            key: Arc::new(PreparedPublicKey::new(&public_key)),
             in_flight_max,
             admitted_unix_ms,
             batches: Batches::new(),
@@ -151,7 +153,7 @@ impl VerifierSession {
         if evaluated.len() != blinded.elements.len() {
             return misbehaved("another number of elements than was asked");
         }
-        Ok(UnverifiedBatch { blinded, evaluated, proof, public_key: self.public_key, tau: self.facts.offer.descriptor.tau })
+        Ok(UnverifiedBatch { blinded, evaluated, proof, key: Arc::clone(&self.key), tau: self.facts.offer.descriptor.tau })
     }
 
     /// Books a verified batch. Its tags may be taken before or after.
