@@ -4,6 +4,8 @@
 //! above it; `engine` works on slices. Nothing here knows RFC 9497. The only `unsafe` code of oblink is in this module.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
 pub(crate) mod backend;
 pub(crate) mod constants;
 pub(crate) mod engine;

@@ -54,6 +54,14 @@ fn agrees<L: Lanes>(l: L) {
 }
 
 #[test]
+fn avx2_agrees_with_dalek() {
+    match super::avx2::Avx2::detect() {
+        Some(l) => agrees(l),
+        None => println!("skipped: no AVX2 with FMA here"),
+    }
+}
+
+#[test]
 fn ifma_agrees_with_dalek() {
     match super::ifma::Ifma::detect() {
         Some(l) => agrees(l),

@@ -1,0 +1,1 @@
+//! The backend's arithmetic on limbs at their extremes, against whole numbers.
