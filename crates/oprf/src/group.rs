@@ -1,23 +1,35 @@
-//! The group on single points and on slices. The only module that names the library's point type: a vector engine takes the place
-//! of the functions on slices and of [`Points`] and [`FixedBase`] here, and nothing above notices. Single points ([`Point`]: keys,
-//! composites, proofs) stay the library's.
+//! The group on single points and on slices. The only module that names the library's point type, and the one that hands slices to the
+//! engine in use: curve25519-dalek (`portable`) or the vector engine (`vector`). Single points ([`Point`]: keys, composites, proofs) are
+//! the library's always.
 //!
-//! Multiples are encoded as `enc(2·P)` in batches, one inversion for [`CHUNK`] points, so each scalar is halved first:
-//! `k·P = 2·((k/2)·P)`, with 1/2 taken modulo the group order. Sums are encoded one by one here: half of a mapped or decoded point
-//! would cost a multiplication.
+//! Multiples are encoded as `enc(2·P)` in batches, one inversion for many points, so each scalar is halved first:
+//! `k·P = 2·((k/2)·P)`, with 1/2 taken modulo the group order. Sums are encoded one by one: half of a mapped or decoded point would
+//! cost a multiplication.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod self_test;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 use core::ops::Range;
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::VartimeMultiscalarMul;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use zeroize::Zeroizing;
 
+use crate::engine::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::{avx2::Avx2, engine::Elements, fixed::FixedTable, ifma::Ifma};
 use crate::suite::{NE, NH};
 
-/// Points worked on at a time: their state stays in the first two cache levels, and the inversion they share costs
-/// less than a field multiplication each.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use self_test::self_test;
+
+/// Items worked on at a time: their state stays in the first two cache levels, and the inversion they share costs less than a field
+/// multiplication each.
 pub(crate) const CHUNK: usize = 128;
 
 /// The identity's encoding (RFC 9496 §4.3.2): the only element whose multiples by a non-zero scalar encode to zeros.
@@ -67,41 +79,95 @@ impl Point {
     }
 }
 
-/// Group elements other than the identity, decoded, in the form in which slices are worked on.
+/// Group elements other than the identity, decoded, in the form in which an engine works on them.
 #[derive(Clone)]
-pub(crate) struct Points(Vec<RistrettoPoint>);
+pub(crate) enum Points {
+    /// 160 bytes a point.
+    Portable(Vec<RistrettoPoint>),
+    /// 80 bytes a point.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2, Elements<Avx2>),
+    /// 80 bytes a point.
+    #[cfg(target_arch = "x86_64")]
+    Ifma(Ifma, Elements<Ifma>),
+}
 
 impl Points {
-    /// [`Point::decode`] of every element. Variable time in where it fails.
+    /// [`Point::decode`] of every element, by the engine in use. Variable time in where it fails.
     ///
     /// # Errors
     /// The first position that is not a canonical encoding or is the identity.
     pub(crate) fn decode(elements: &[[u8; NE]]) -> Result<Self, usize> {
-        let mut points = Vec::with_capacity(elements.len());
-        for (i, element) in elements.iter().enumerate() {
-            points.push(Point::decode(element).ok_or(i)?.0);
+        Self::decode_on(Backend::in_use(), elements)
+    }
+
+    fn decode_on(backend: Backend, elements: &[[u8; NE]]) -> Result<Self, usize> {
+        match backend {
+            Backend::Portable => portable::decode(elements).map(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2(l) => vector::decode(l, elements).map(|decoded| Self::Avx2(l, decoded)),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Ifma(l) => vector::decode(l, elements).map(|decoded| Self::Ifma(l, decoded)),
         }
-        Ok(Self(points))
     }
 
     /// How many.
     pub(crate) const fn len(&self) -> usize {
-        self.0.len()
+        match self {
+            Self::Portable(points) => points.len(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_, points) => points.len(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(_, points) => points.len(),
+        }
     }
 
     /// Whether there are none.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    const fn backend(&self) -> Backend {
+        match self {
+            Self::Portable(_) => Backend::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(l, _) => Backend::Avx2(*l),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(l, _) => Backend::Ifma(*l),
+        }
     }
 }
 
-/// A public point with a table of its multiples, for [`sub_fixed_encode`]. About 30 KiB.
-pub(crate) struct FixedBase(Box<RistrettoBasepointTable>);
+/// A public point with a table of its multiples, for [`sub_fixed_encode`]. About 100 KiB.
+pub(crate) struct FixedBase {
+    point: Point,
+    table: Table,
+}
+
+/// A table in the engine's form.
+enum Table {
+    Portable(Box<RistrettoBasepointTable>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(FixedTable<Avx2>),
+    #[cfg(target_arch = "x86_64")]
+    Ifma(FixedTable<Ifma>),
+}
 
 impl FixedBase {
-    /// Makes the table: costs some dozens of multiplications.
+    /// Makes the table for the engine in use: costs some hundreds of multiplications.
     pub(crate) fn new(point: &Point) -> Self {
-        Self(Box::new(RistrettoBasepointTable::create(&point.0)))
+        Self::on(Backend::in_use(), point)
+    }
+
+    fn on(backend: Backend, point: &Point) -> Self {
+        let table = match backend {
+            Backend::Portable => Table::Portable(Box::new(RistrettoBasepointTable::create(&point.0))),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2(l) => Table::Avx2(vector::fixed_table(l, &point.encode())),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Ifma(l) => Table::Ifma(vector::fixed_table(l, &point.encode())),
+        };
+        Self { point: *point, table }
     }
 }
 
@@ -113,6 +179,16 @@ pub(crate) enum Weights<'a> {
     Short(&'a [u128]),
 }
 
+impl Weights<'_> {
+    /// The weights of `range`.
+    fn part(&self, range: Range<usize>) -> Weights<'_> {
+        match self {
+            Self::Full(scalars) => Weights::Full(&scalars[range]),
+            Self::Short(short) => Weights::Short(&short[range]),
+        }
+    }
+}
+
 /// The secret scalar of a slice operation.
 pub(crate) enum Multiplier<'a> {
     /// One for all points.
@@ -121,55 +197,19 @@ pub(crate) enum Multiplier<'a> {
     Each(&'a [Scalar]),
 }
 
-/// `enc(scalar · P)` of at most [`CHUNK`] points, constant time in scalars and points.
-fn mul_encode_chunk(points: &mut [RistrettoPoint], by: &Multiplier<'_>, out: &mut [[u8; NE]]) {
-    match by {
-        Multiplier::One(scalar) => {
-            let half = Zeroizing::new(scalar.div_by_2());
-            for point in points.iter_mut() {
-                *point *= &*half;
-            }
-        }
-        Multiplier::Each(scalars) => {
-            for (point, scalar) in points.iter_mut().zip(*scalars) {
-                *point *= &*Zeroizing::new(scalar.div_by_2());
-            }
-        }
-    }
-    let encoded = RistrettoPoint::double_and_compress_batch(points.iter());
-    for (out, encoded) in out.iter_mut().zip(encoded) {
-        *out = encoded.to_bytes();
-    }
-}
-
-impl Multiplier<'_> {
-    /// The part for the points from `start` on.
-    fn from(&self, start: usize) -> Multiplier<'_> {
-        match self {
-            Self::One(scalar) => Multiplier::One(scalar),
-            Self::Each(scalars) => Multiplier::Each(&scalars[start..]),
-        }
-    }
-}
-
-/// Gives the points of every chunk of `n` items, mapped from their uniform bytes, to `work`, with where the chunk starts.
-///
-/// `uniform(range, bytes)` fills in the 64 bytes of each item of the range, at most [`CHUNK`] of them; the ranges cover `0..n` in order.
-fn map_chunks<E>(
+/// Fills in the uniform bytes of every chunk of `n` items and hands them to `work`, with where the chunk starts.
+fn in_chunks<E>(
     n: usize,
     mut uniform: impl FnMut(Range<usize>, &mut [[u8; NH]]),
-    mut work: impl FnMut(usize, &mut [RistrettoPoint]) -> Result<(), E>,
+    mut work: impl FnMut(usize, &[[u8; NH]]) -> Result<(), E>,
 ) -> Result<(), E> {
     // As good as the inputs, where those can be guessed.
     let mut bytes = Zeroizing::new(vec![[0; NH]; CHUNK.min(n)]);
-    let mut points = Vec::with_capacity(CHUNK.min(n));
     for start in (0..n).step_by(CHUNK) {
         let range = start..n.min(start + CHUNK);
         let bytes = &mut bytes[..range.len()];
         uniform(range, bytes);
-        points.clear();
-        points.extend(bytes.iter().map(RistrettoPoint::from_uniform_bytes));
-        work(start, &mut points)?;
+        work(start, bytes)?;
     }
     Ok(())
 }
@@ -191,11 +231,13 @@ pub(crate) fn map_mul_encode(
     by: &Multiplier<'_>,
     out: &mut [[u8; NE]],
 ) -> Result<(), usize> {
-    map_chunks(out.len(), uniform, |start, points| {
-        let out = &mut out[start..start + points.len()];
-        mul_encode_chunk(points, &by.from(start), out);
-        refuse_identity(start, out)
-    })
+    match Backend::in_use() {
+        Backend::Portable => portable::map_mul_encode(uniform, by, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(l) => vector::map_mul_encode(l, uniform, by, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Ifma(l) => vector::map_mul_encode(l, uniform, by, out),
+    }
 }
 
 /// `enc(map(uniform) + scalars[i]·G)` for every item, `G` the generator: constant time in both. `uniform` and lengths as in
@@ -208,46 +250,72 @@ pub(crate) fn map_add_base_encode(
     scalars: &[Scalar],
     out: &mut [[u8; NE]],
 ) -> Result<(), usize> {
-    map_chunks(out.len(), uniform, |start, points| {
-        let end = start + points.len();
-        let out = &mut out[start..end];
-        for ((point, scalar), out) in points.iter().zip(&scalars[start..end]).zip(out.iter_mut()) {
-            *out = (point + RistrettoPoint::mul_base(scalar)).compress().to_bytes();
-        }
-        refuse_identity(start, out)
-    })
+    match Backend::in_use() {
+        Backend::Portable => portable::map_add_base_encode(uniform, scalars, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(l) => vector::map_add_fixed_encode(l, vector::generator_avx2(l), uniform, scalars, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Ifma(l) => vector::map_add_fixed_encode(l, vector::generator_ifma(l), uniform, scalars, out),
+    }
 }
 
 /// `enc(scalar · P)` for every point, constant time; slices are equally long.
 pub(crate) fn mul_encode(points: &Points, by: &Multiplier<'_>, out: &mut [[u8; NE]]) {
-    let mut scratch = Vec::with_capacity(CHUNK.min(points.len()));
-    for (n, (points, out)) in points.0.chunks(CHUNK).zip(out.chunks_mut(CHUNK)).enumerate() {
-        scratch.clear();
-        scratch.extend_from_slice(points);
-        mul_encode_chunk(&mut scratch, &by.from(n * CHUNK), out);
+    match points {
+        Points::Portable(points) => portable::mul_encode(points, by, out),
+        #[cfg(target_arch = "x86_64")]
+        Points::Avx2(l, points) => vector::mul_encode(*l, points, by, out),
+        #[cfg(target_arch = "x86_64")]
+        Points::Ifma(l, points) => vector::mul_encode(*l, points, by, out),
     }
 }
 
 /// `enc(P − scalars[i]·B)` for every point: constant time in scalars and points. Slices are equally long. The identity comes out as
 /// zeros.
 pub(crate) fn sub_fixed_encode(points: &Points, base: &FixedBase, scalars: &[Scalar], out: &mut [[u8; NE]]) {
-    for ((point, scalar), out) in points.0.iter().zip(scalars).zip(out) {
-        *out = (point - &*base.0 * scalar).compress().to_bytes();
+    match (points, &base.table) {
+        (Points::Portable(points), Table::Portable(table)) => portable::sub_fixed_encode(points, table, scalars, out),
+        #[cfg(target_arch = "x86_64")]
+        (Points::Avx2(l, points), Table::Avx2(table)) => vector::sub_fixed_encode(*l, points, table, scalars, out),
+        #[cfg(target_arch = "x86_64")]
+        (Points::Ifma(l, points), Table::Ifma(table)) => vector::sub_fixed_encode(*l, points, table, scalars, out),
+        // A process has one engine; this is for tests, which change it.
+        #[cfg(target_arch = "x86_64")]
+        _ => sub_fixed_encode(points, &FixedBase::on(points.backend(), &base.point), scalars, out),
     }
 }
 
 /// `Σ weights[i]·points[i]` over the points of all parts, one part after the other; as many weights as points. Variable time: public
 /// operands only.
 pub(crate) fn sum_of_products_vartime(weights: &Weights<'_>, parts: &[&Points]) -> Point {
-    let sum = |scalars: &[Scalar]| match parts {
-        [points] => RistrettoPoint::vartime_multiscalar_mul(scalars, points.0.iter()),
-        // The library must know the number of points beforehand.
-        _ => RistrettoPoint::vartime_multiscalar_mul(scalars, parts.iter().flat_map(|points| &points.0).collect::<Vec<_>>()),
-    };
-    Point(match weights {
-        Weights::Full(scalars) => sum(scalars),
-        Weights::Short(short) => sum(&short.iter().map(|weight| Scalar::from(*weight)).collect::<Vec<_>>()),
-    })
+    let mut sum = Point(RistrettoPoint::identity());
+    let (mut start, mut rest) = (0, parts);
+    // All parts are of one engine, but in tests: one run.
+    while let Some(first) = rest.first() {
+        let run = rest.iter().take_while(|part| core::mem::discriminant(**part) == core::mem::discriminant(*first)).count();
+        let (now, later) = rest.split_at(run);
+        let end = start + now.iter().map(|part| part.len()).sum::<usize>();
+        let weights = weights.part(start..end);
+        let part = match first {
+            Points::Portable(_) => Point(portable::sum_of_products_vartime(&weights, now)),
+            #[cfg(target_arch = "x86_64")]
+            Points::Avx2(l, _) => decode_sum(&vector::sum_of_products_vartime(*l, &weights, now)),
+            #[cfg(target_arch = "x86_64")]
+            Points::Ifma(l, _) => decode_sum(&vector::sum_of_products_vartime(*l, &weights, now)),
+        };
+        sum = sum.add(&part);
+        (start, rest) = (end, later);
+    }
+    sum
+}
+
+/// A sum as the engine encodes it; it may be the identity.
+#[cfg(target_arch = "x86_64")]
+fn decode_sum(encoded: &[u8; NE]) -> Point {
+    let sum = CompressedRistretto(*encoded).decompress();
+    debug_assert!(sum.is_some(), "an engine's sum is an element");
+    // A wrong sum makes a proof fail; it never makes one hold.
+    Point(sum.unwrap_or_default())
 }
 
 #[cfg(test)]

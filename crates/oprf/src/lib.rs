@@ -68,19 +68,20 @@
 //! Every operation on a [`SecretKey`], a [`Blind`] or a proof nonce is constant time; secrets wipe themselves,
 //! print nothing and are not `Clone`. Variable-time arithmetic is used where all operands are on the wire anyway
 //! (composites, proof verification).
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout))]
 
 pub mod additive;
 mod blind;
 mod bound;
 mod composite;
+mod engine;
 mod error;
 mod evaluate;
 mod group;
 mod hash;
 pub mod hazmat;
 mod keys;
-#[allow(dead_code)] // Until the group takes it.
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod proof;
 mod suite;
@@ -89,6 +90,7 @@ mod verify;
 pub use blind::{Blind, blind_slice};
 pub use bound::{BATCH_PROOF_LEN, BatchProof, BoundBatch, verify_batch};
 pub use composite::Composite;
+pub use engine::{Engine, EngineError};
 pub use error::{Blame, Error};
 pub use keys::{KeyPair, PublicKey, SecretKey};
 pub use proof::Proof;

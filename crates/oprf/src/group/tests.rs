@@ -1,6 +1,8 @@
 //! RFC 9496 appendix A, and the slice operations against the plain ones.
 use super::*;
+use crate::engine::{Engine, OnEngine, on_every_engine};
 use proptest::prelude::*;
+use proptest::sample::select;
 use sha2::{Digest, Sha512};
 
 fn bytes<const N: usize>(hex_digits: &str) -> [u8; N] {
@@ -18,7 +20,7 @@ fn each(uniform: impl Fn(usize) -> [u8; NH]) -> impl FnMut(Range<usize>, &mut [[
 }
 
 fn points(points: &[Point]) -> Points {
-    Points(points.iter().map(|point| point.0).collect())
+    Points::decode(&points.iter().map(Point::encode).collect::<Vec<_>>()).unwrap()
 }
 
 /// RFC 9496 A.1: multiples 0 to 15 of the generator.
@@ -101,112 +103,124 @@ const MAPPED_ALIKE_TO: &str = "304282791023b73128d277bdcb5c7746ef2eac08dde9f2983
 
 #[test]
 fn multiples_of_the_generator_rfc9496_a1() {
-    for (k, encoding) in MULTIPLES.iter().enumerate() {
-        let scalar = Scalar::from(k as u64);
-        assert_eq!(hex::encode(Point::mul_base(&scalar).encode()), *encoding);
-        match Point::decode(&bytes(encoding)) {
-            None => assert_eq!(k, 0, "only the identity is refused"),
-            Some(point) => assert_eq!(hex::encode(point.encode()), *encoding),
+    on_every_engine(|| {
+        for (k, encoding) in MULTIPLES.iter().enumerate() {
+            let scalar = Scalar::from(k as u64);
+            assert_eq!(hex::encode(Point::mul_base(&scalar).encode()), *encoding);
+            match Point::decode(&bytes(encoding)) {
+                None => assert_eq!(k, 0, "only the identity is refused"),
+                Some(point) => assert_eq!(hex::encode(point.encode()), *encoding),
+            }
         }
-    }
-    let elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
-    let points = Points::decode(&elements).unwrap();
-    assert!(points.len() == 15 && !points.is_empty());
-    let mut out = vec![[0; NE]; points.len()];
-    mul_encode(&points, &Multiplier::One(&Scalar::ONE), &mut out);
-    assert_eq!(out, elements);
-    // k·(k+1)·G beside the plain product
-    let scalars: Vec<Scalar> = (1u64..16).map(Scalar::from).collect();
-    mul_encode(&points, &Multiplier::Each(&scalars), &mut out);
-    for (k, out) in (1u64..16).zip(out) {
-        assert_eq!(out, Point::mul_base(&Scalar::from(k * k)).encode());
-    }
+        let elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
+        let points = Points::decode(&elements).unwrap();
+        assert!(points.len() == 15 && !points.is_empty());
+        let mut out = vec![[0; NE]; points.len()];
+        mul_encode(&points, &Multiplier::One(&Scalar::ONE), &mut out);
+        assert_eq!(out, elements);
+        // k·(k+1)·G beside the plain product
+        let scalars: Vec<Scalar> = (1u64..16).map(Scalar::from).collect();
+        mul_encode(&points, &Multiplier::Each(&scalars), &mut out);
+        for (k, out) in (1u64..16).zip(out) {
+            assert_eq!(out, Point::mul_base(&Scalar::from(k * k)).encode());
+        }
+    });
 }
 
 #[test]
 fn invalid_encodings_rfc9496_a2() {
-    for encoding in INVALID {
-        assert!(Point::decode(&bytes(encoding)).is_none(), "{encoding}");
-    }
-    let mut elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
-    for (at, bad) in [(0, INVALID[0]), (7, INVALID[20]), (14, MULTIPLES[0])] {
-        let kept = core::mem::replace(&mut elements[at], bytes(bad));
-        assert_eq!(Points::decode(&elements).err(), Some(at));
-        elements[at] = kept;
-    }
-    assert!(Points::decode(&elements).is_ok());
+    on_every_engine(|| {
+        for encoding in INVALID {
+            assert!(Point::decode(&bytes(encoding)).is_none(), "{encoding}");
+        }
+        let mut elements: Vec<[u8; NE]> = MULTIPLES[1..].iter().map(|e| bytes(e)).collect();
+        for (at, bad) in [(0, INVALID[0]), (7, INVALID[20]), (14, MULTIPLES[0])] {
+            let kept = core::mem::replace(&mut elements[at], bytes(bad));
+            assert_eq!(Points::decode(&elements).err(), Some(at));
+            elements[at] = kept;
+        }
+        assert!(Points::decode(&elements).is_ok());
+    });
 }
 
 #[test]
 fn one_way_map_rfc9496_a3() {
-    let uniform: Vec<[u8; 64]> = MAPPED_STRINGS
-        .iter()
-        .map(|(string, _)| Sha512::digest(string).into())
-        .chain(MAPPED_ALIKE.iter().map(|input| bytes(input)))
-        .collect();
-    let expected = MAPPED_STRINGS.iter().map(|(_, encoding)| *encoding).chain([MAPPED_ALIKE_TO; 4]);
-    let mut out = vec![[0; NE]; uniform.len()];
-    map_mul_encode(each(|i| uniform[i]), &Multiplier::One(&Scalar::ONE), &mut out).unwrap();
-    for (out, expected) in out.iter().zip(expected) {
-        assert_eq!(hex::encode(out), expected);
-    }
+    on_every_engine(|| {
+        let uniform: Vec<[u8; 64]> = MAPPED_STRINGS
+            .iter()
+            .map(|(string, _)| Sha512::digest(string).into())
+            .chain(MAPPED_ALIKE.iter().map(|input| bytes(input)))
+            .collect();
+        let expected = MAPPED_STRINGS.iter().map(|(_, encoding)| *encoding).chain([MAPPED_ALIKE_TO; 4]);
+        let mut out = vec![[0; NE]; uniform.len()];
+        map_mul_encode(each(|i| uniform[i]), &Multiplier::One(&Scalar::ONE), &mut out).unwrap();
+        for (out, expected) in out.iter().zip(expected) {
+            assert_eq!(hex::encode(out), expected);
+        }
+    });
 }
 
 /// No hash will ever hit it, but the zero field element maps to the identity: found wherever it stands in a slice.
 #[test]
 fn an_input_that_maps_to_the_identity_is_found() {
-    let good: [u8; 64] = Sha512::digest(b"good").into();
-    let mut out = vec![[0; NE]; CHUNK + 5];
-    for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
-        let result = map_mul_encode(each(|i| if i == at { [0; 64] } else { good }), &Multiplier::One(&Scalar::from(5u64)), &mut out);
-        assert_eq!(result, Err(at));
-    }
+    on_every_engine(|| {
+        let good: [u8; 64] = Sha512::digest(b"good").into();
+        let mut out = vec![[0; NE]; CHUNK + 5];
+        for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
+            let result = map_mul_encode(each(|i| if i == at { [0; 64] } else { good }), &Multiplier::One(&Scalar::from(5u64)), &mut out);
+            assert_eq!(result, Err(at));
+        }
+    });
 }
 
 /// A blind that undoes the input's hash: found by its position, and the difference of equal points comes out as zeros.
 #[test]
 fn sums_and_differences_that_are_the_identity() {
-    let good: [u8; 64] = Sha512::digest(b"good").into();
-    let n = CHUNK + 5;
-    let mut out = vec![[0; NE]; n];
-    for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
-        // map(0…0) is the identity: with a blind of zero the sum is, too.
-        let mut blinds = vec![Scalar::from(3u64); n];
-        blinds[at] = Scalar::ZERO;
-        let result = map_add_base_encode(each(|i| if i == at { [0; 64] } else { good }), &blinds, &mut out);
-        assert_eq!(result, Err(at));
-        // With another it is not: it says nothing about the input.
-        blinds[at] = Scalar::ONE;
-        assert_eq!(map_add_base_encode(each(|_| [0; 64]), &blinds, &mut out), Ok(()));
-        assert_eq!(out[at], bytes(MULTIPLES[1]));
-    }
-    let base = Point::mul_base(&Scalar::from(7u64));
-    let decoded = Points::decode(&[base.encode(), base.mul(&Scalar::from(2u64)).encode()]).unwrap();
-    let mut out = [[1; NE]; 2];
-    sub_fixed_encode(&decoded, &FixedBase::new(&base), &[Scalar::ONE; 2], &mut out);
-    assert_eq!(out, [IDENTITY, base.encode()]);
+    on_every_engine(|| {
+        let good: [u8; 64] = Sha512::digest(b"good").into();
+        let n = CHUNK + 5;
+        let mut out = vec![[0; NE]; n];
+        for at in [0, 3, CHUNK - 1, CHUNK, CHUNK + 4] {
+            // map(0…0) is the identity: with a blind of zero the sum is, too.
+            let mut blinds = vec![Scalar::from(3u64); n];
+            blinds[at] = Scalar::ZERO;
+            let result = map_add_base_encode(each(|i| if i == at { [0; 64] } else { good }), &blinds, &mut out);
+            assert_eq!(result, Err(at));
+            // With another it is not: it says nothing about the input.
+            blinds[at] = Scalar::ONE;
+            assert_eq!(map_add_base_encode(each(|_| [0; 64]), &blinds, &mut out), Ok(()));
+            assert_eq!(out[at], bytes(MULTIPLES[1]));
+        }
+        let base = Point::mul_base(&Scalar::from(7u64));
+        let decoded = Points::decode(&[base.encode(), base.mul(&Scalar::from(2u64)).encode()]).unwrap();
+        let mut out = [[1; NE]; 2];
+        sub_fixed_encode(&decoded, &FixedBase::new(&base), &[Scalar::ONE; 2], &mut out);
+        assert_eq!(out, [IDENTITY, base.encode()]);
+    });
 }
 
 /// Scalars at the ends, and at the boundaries of signed digits of every width.
 #[test]
 fn edge_scalars_in_the_additive_functions() {
-    let uniform: [u8; 64] = Sha512::digest(b"edge").into();
-    let mapped = Point(RistrettoPoint::from_uniform_bytes(&uniform));
-    let base = Point::mul_base(&Scalar::from(11u64));
-    let mut scalars = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(2u64), Scalar::from(u128::MAX)];
-    for digit in [0x77, 0x78, 0x80, 0x88, 0xf8, 0xff] {
-        let mut bytes = [digit; 32];
-        bytes[31] &= 0x0f;
-        scalars.push(Scalar::from_bytes_mod_order(bytes));
-    }
-    let n = scalars.len();
-    let mut out = vec![[0; NE]; n];
-    map_add_base_encode(each(|_| uniform), &scalars, &mut out).unwrap();
-    let sums: Vec<_> = scalars.iter().map(|r| mapped.add(&Point::mul_base(r)).encode()).collect();
-    assert_eq!(out, sums);
-    sub_fixed_encode(&points(&vec![mapped; n]), &FixedBase::new(&base), &scalars, &mut out);
-    let differences: Vec<_> = scalars.iter().map(|r| mapped.add(&base.mul(&-r)).encode()).collect();
-    assert_eq!(out, differences);
+    on_every_engine(|| {
+        let uniform: [u8; 64] = Sha512::digest(b"edge").into();
+        let mapped = Point(RistrettoPoint::from_uniform_bytes(&uniform));
+        let base = Point::mul_base(&Scalar::from(11u64));
+        let mut scalars = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(2u64), Scalar::from(u128::MAX)];
+        for digit in [0x77, 0x78, 0x80, 0x88, 0xf8, 0xff] {
+            let mut bytes = [digit; 32];
+            bytes[31] &= 0x0f;
+            scalars.push(Scalar::from_bytes_mod_order(bytes));
+        }
+        let n = scalars.len();
+        let mut out = vec![[0; NE]; n];
+        map_add_base_encode(each(|_| uniform), &scalars, &mut out).unwrap();
+        let sums: Vec<_> = scalars.iter().map(|r| mapped.add(&Point::mul_base(r)).encode()).collect();
+        assert_eq!(out, sums);
+        sub_fixed_encode(&points(&vec![mapped; n]), &FixedBase::new(&base), &scalars, &mut out);
+        let differences: Vec<_> = scalars.iter().map(|r| mapped.add(&base.mul(&-r)).encode()).collect();
+        assert_eq!(out, differences);
+    });
 }
 
 proptest! {
@@ -214,7 +228,8 @@ proptest! {
 
     /// Around the chunk's boundaries, with one scalar and with one each, mapped or decoded: the same as point by point.
     #[test]
-    fn slices_equal_single_points(n in prop_oneof![1usize..6, CHUNK - 2..CHUNK + 3, Just(2 * CHUNK + 1)], seed: [u8; 32]) {
+    fn slices_equal_single_points(engine in select(Engine::ALL.to_vec()), n in prop_oneof![1usize..6, CHUNK - 2..CHUNK + 3, Just(2 * CHUNK + 1)], seed: [u8; 32]) {
+        let Some(_on) = OnEngine::new(engine) else { return Ok(()) };
         let hash = |label: u8, i: usize| -> [u8; 64] {
             Sha512::new().chain_update(seed).chain_update([label]).chain_update(i.to_be_bytes()).finalize().into()
         };

@@ -10,7 +10,8 @@
 /// [`sub`](Self::sub)). What each method takes stands with it; the interval model (`model.rs`, tests only) runs every formula of this module
 /// on worst-case limbs and fails where a bound is broken.
 pub(crate) trait Lanes: Copy + Send + Sync + 'static {
-    /// Its name in results and logs.
+    /// Its name in tests and benchmarks.
+    #[allow(dead_code)]
     const NAME: &'static str;
     /// Elements worked on at once.
     const WIDTH: usize;

@@ -6,10 +6,11 @@ use super::fixed::FixedTable;
 use super::multiply::{Digits, Multipliers, recode, variable_digits};
 use super::point::Point;
 
-/// Groups of lanes that share an inversion.
-const GROUPS: usize = 16;
+/// Elements that share their inversions: as many as groups of lanes fit.
+const SHARED: usize = 128;
 
 /// Decoded elements, in groups of lanes: x and y, packed.
+#[derive(Clone)]
 pub(crate) struct Elements<L: Lanes> {
     groups: Vec<[L::Packed; 2]>,
     count: usize,
@@ -76,7 +77,7 @@ impl<L: Lanes> Field<L> {
     pub(crate) fn map_multiply_encode(&self, uniform: &[[u8; 64]], scalars: &Scalars<'_>, out: &mut [[u8; 32]]) {
         let by = Recoded::new(scalars);
         self.in_batches(uniform.len(), out, |start| {
-            let p = self.from_uniform_bytes(&padded(uniform, start, L::WIDTH, [0; 64])[..L::WIDTH]);
+            let p = self.one_way_map(&padded(uniform, start, L::WIDTH, [0; 64])[..L::WIDTH]);
             by.with_group(start, L::WIDTH, |by| self.multiply_point(&p, by))
         });
     }
@@ -93,7 +94,7 @@ impl<L: Lanes> Field<L> {
     /// `Encode(map(uniform) + r·B)` for each item; slices are equally long. Constant time.
     pub(crate) fn map_add_fixed_encode(&self, uniform: &[[u8; 64]], table: &FixedTable<L>, r: &[[u8; 32]], out: &mut [[u8; 32]]) {
         self.in_pairs(uniform.len(), out, |start| {
-            let p = self.from_uniform_bytes(&padded(uniform, start, L::WIDTH, [0; 64])[..L::WIDTH]);
+            let p = self.one_way_map(&padded(uniform, start, L::WIDTH, [0; 64])[..L::WIDTH]);
             let digits = fixed_digits::<L>(r, start);
             self.add_fixed::<false>(&p, table, &Multipliers::Each(&digits))
         });
@@ -149,14 +150,14 @@ impl<L: Lanes> Field<L> {
         out[0][0]
     }
 
-    /// Makes groups of points and encodes their doubles, [`GROUPS`] at a time.
+    /// Makes groups of points and encodes their doubles, [`SHARED`] at a time.
     fn in_batches(&self, count: usize, out: &mut [[u8; 32]], mut point: impl FnMut(usize) -> Point<L>) {
-        let mut points = Vec::with_capacity(GROUPS);
-        let mut encoded = [[0; 32]; GROUPS * WIDTH_MAX];
-        for (n, out) in out[..count].chunks_mut(GROUPS * L::WIDTH).enumerate() {
+        let mut points = Vec::with_capacity(SHARED / L::WIDTH);
+        let mut encoded = [[0; 32]; SHARED];
+        for (n, out) in out[..count].chunks_mut(SHARED).enumerate() {
             points.clear();
             for start in (0..out.len()).step_by(L::WIDTH) {
-                points.push(point(n * GROUPS * L::WIDTH + start));
+                points.push(point(n * SHARED + start));
             }
             self.double_encode(&points, &mut encoded[..points.len() * L::WIDTH]);
             out.copy_from_slice(&encoded[..out.len()]);

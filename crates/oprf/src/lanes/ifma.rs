@@ -43,13 +43,7 @@ const TWO_P: [u64; 5] = [2 * LIMB - 36, 2 * LIMB, 2 * LIMB, 2 * LIMB, 2 * LIMB];
 
 /// Splits four words below 2^255 into limbs.
 const fn limbs(w: &[u64; 4]) -> [u64; 5] {
-    [
-        w[0] & LIMB,
-        (w[0] >> 51 | w[1] << 13) & LIMB,
-        (w[1] >> 38 | w[2] << 26) & LIMB,
-        (w[2] >> 25 | w[3] << 39) & LIMB,
-        (w[3] >> 12) & LIMB,
-    ]
+    [w[0] & LIMB, (w[0] >> 51 | w[1] << 13) & LIMB, (w[1] >> 38 | w[2] << 26) & LIMB, (w[2] >> 25 | w[3] << 39) & LIMB, (w[3] >> 12) & LIMB]
 }
 
 /// Declares functions that are compiled for the backend's instructions, and inlined where those are on already.

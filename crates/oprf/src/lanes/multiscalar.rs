@@ -33,7 +33,8 @@ impl<L: Lanes> Field<L> {
                         l.vectorize(
                             #[inline(always)]
                             || {
-                                let point = Affine([l.broadcast(&affine[0], lane), l.broadcast(&affine[1], lane), l.broadcast(&affine[2], lane)]);
+                                let point =
+                                    Affine([l.broadcast(&affine[0], lane), l.broadcast(&affine[1], lane), l.broadcast(&affine[2], lane)]);
                                 let [x, y, z, t] = l.gather(&buckets, at);
                                 let old = Point { x: l.unpack(&x), y: l.unpack(&y), z: l.unpack(&z), t: l.unpack(&t) };
                                 let new = self.add_affine(&old, &point);

@@ -59,7 +59,7 @@ impl<L: Lanes> Field<L> {
     }
 
     /// The one-way map (RFC 9496 §4.3.4) of 64 uniform bytes for each lane: the sum of two points; T included. Constant time.
-    pub(crate) fn from_uniform_bytes(&self, uniform: &[[u8; 64]]) -> Point<L> {
+    pub(crate) fn one_way_map(&self, uniform: &[[u8; 64]]) -> Point<L> {
         let l = self.lanes;
         let mut halves = [[[0; 32]; WIDTH_MAX]; 2];
         for (lane, bytes) in uniform.iter().enumerate().take(L::WIDTH) {

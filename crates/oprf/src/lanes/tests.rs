@@ -41,12 +41,10 @@ fn agrees<L: Lanes>(l: L) {
     let expected: Vec<[u8; 32]> = points.iter().zip(&each).map(|(p, k)| (p * (k + k)).compress().to_bytes()).collect();
     assert_eq!(out, expected, "each its scalar");
     f.map_add_fixed_encode(&uniform, &g, &each_bytes, &mut out);
-    let expected: Vec<[u8; 32]> =
-        points.iter().zip(&each).map(|(p, k)| (p + RistrettoPoint::mul_base(k)).compress().to_bytes()).collect();
+    let expected: Vec<[u8; 32]> = points.iter().zip(&each).map(|(p, k)| (p + RistrettoPoint::mul_base(k)).compress().to_bytes()).collect();
     assert_eq!(out, expected, "fixed base");
     f.sub_fixed_encode(&decoded, &g, &each_bytes, &mut out);
-    let expected: Vec<[u8; 32]> =
-        points.iter().zip(&each).map(|(p, k)| (p - RistrettoPoint::mul_base(k)).compress().to_bytes()).collect();
+    let expected: Vec<[u8; 32]> = points.iter().zip(&each).map(|(p, k)| (p - RistrettoPoint::mul_base(k)).compress().to_bytes()).collect();
     assert_eq!(out, expected, "fixed base, taken away");
     let sum = f.encode_first(&f.sum_of_products(&each_bytes, &[&decoded]));
     assert_eq!(sum, RistrettoPoint::vartime_multiscalar_mul(&each, &points).compress().to_bytes(), "sum of products");
