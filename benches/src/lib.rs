@@ -6,6 +6,7 @@ pub mod clock;
 pub mod compare;
 pub mod dalek;
 pub mod machine;
+pub mod plot;
 pub mod ratios;
 pub mod sample;
 pub mod scale;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use oblink_benches::amount::amount;
 use oblink_benches::compare::{self, Peer};
-use oblink_benches::{ratios, scale};
+use oblink_benches::{plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
 use oblink_node::failure::{Exit, Failure};
 use oblink_node::report::Reporter;
@@ -30,6 +30,8 @@ enum Command {
     Ratios(RatioArgs),
     /// oblink beside other programs for private set intersection, on the same people, round by round. Downloads their wheels from PyPI.
     Compare(CompareArgs),
+    /// A picture of what `scale` cost at several sizes.
+    Plot(PlotArgs),
 }
 
 #[derive(Args, Debug)]
@@ -46,6 +48,22 @@ struct ScaleArgs {
     /// Work in DIR and keep it, instead of in a temporary directory.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Run one size after the other instead: so many records each, and a tenth as many pairs.
+    #[arg(long, value_parser = amount, value_delimiter = ',', conflicts_with_all = ["pairs", "records", "keep"], value_name = "M,…")]
+    series: Vec<u64>,
+    /// Add each object to the lines of FILE as well, for `plot`.
+    #[arg(long, value_name = "FILE")]
+    append: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct PlotArgs {
+    /// Files of `scale --json`, an object a line; several of one size give their median.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The SVG.
+    #[arg(short, long, default_value = "benches/scaling.svg", value_name = "FILE")]
+    output: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -93,13 +111,21 @@ fn main() -> ExitCode {
     reporter.install_log(cli.output.verbose);
     let done = match cli.command {
         Command::Scale(args) => {
-            let ScaleArgs { pairs, records, seed, keep } = args;
-            scale::run(&DemoCli { output: cli.output, pairs, records, seed, write_sample: None, keep, command: None }, &reporter)
+            let ScaleArgs { pairs, records, seed, keep, series, append } = args;
+            let demo = DemoCli { output: cli.output, pairs, records, seed, write_sample: None, keep, command: None };
+            if series.is_empty() {
+                scale::run(&demo, append.as_deref(), &reporter)
+            } else {
+                scale::series(&demo, &series, append.as_deref(), &reporter)
+            }
         }
         Command::Compare(CompareArgs { pairs, records, rounds, seed, peers, venv, python }) => {
             let options = compare::Options { pairs, records, rounds, seed, peers, venv, python };
             compare::run(&options, &cli.output, &reporter)
         }
+        Command::Plot(PlotArgs { files, output }) => plot::run(&files, &output)
+            .map(|runs| reporter.answer(&format!("{runs} runs drawn in {}", output.display())))
+            .map_err(|error| Failure::input("plot", format!("{error:#}"))),
         Command::Ratios(args) => ratios::run(args.rounds, args.items.into(), &reporter).map_err(|error| Failure::bug(format!("{error:#}"))),
     };
     match done {

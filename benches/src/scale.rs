@@ -1,5 +1,9 @@
 //! `scale`: both real peers at any size, what each phase costs each role.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
 use oblink_node::cli::DemoCli;
 use oblink_node::demo::{self, Outcome};
 use oblink_node::failure::Failure;
@@ -8,15 +12,37 @@ use serde_json::{Value, json};
 
 use crate::{engine, machine};
 
-/// Runs both peers and prints what they found and cost.
+/// Runs both peers and prints what they found and cost; where that was right, its object is also added to the lines of `append`.
 ///
 /// # Errors
-/// What the peers fail with; exit 1 where the result is not the plaintext join.
-pub fn run(cli: &DemoCli, reporter: &Reporter) -> Result<(), Failure> {
+/// What the peers fail with; exit 1 where the result is not the plaintext join; exit 3 where `append` cannot be written.
+pub fn run(cli: &DemoCli, append: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
     let outcome = demo::measure(cli, reporter)?;
-    reporter.json(&to_json(&outcome));
+    let object = to_json(&outcome);
+    reporter.json(&object);
     reporter.answer(&table(&outcome));
-    outcome.check()
+    outcome.check()?;
+    append.map_or(Ok(()), |path| {
+        add_line(path, &object).map_err(|_| Failure::input("append", format!("{} cannot be written", path.display())))
+    })
+}
+
+/// Runs one size after the other: so many records each, and a tenth as many pairs.
+///
+/// # Errors
+/// As [`run`]; what was measured before stays in `append`.
+pub fn series(cli: &DemoCli, records: &[u64], append: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
+    for records in records {
+        let mut one = DemoCli { output: cli.output.clone(), keep: None, write_sample: None, command: None, ..*cli };
+        (one.records, one.pairs) = (*records, (*records / 10).max(1));
+        run(&one, append, reporter)?;
+    }
+    Ok(())
+}
+
+fn add_line(path: &Path, object: &Value) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(format!("{object}\n").as_bytes())
 }
 
 /// Cores that were busy on average.
@@ -120,6 +146,19 @@ mod tests {
         assert_eq!(object["cpu_s"]["session"]["holder"], 2.0);
         assert_eq!(object["cores_busy"]["session"], 1.75);
         assert_eq!(object["bytes_per_submitted_pair"], 65.0);
+    }
+
+    #[test]
+    fn lines_are_added_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for number in 0..3 {
+            add_line(&path, &json!({ "number": number, "text": "a\nb" })).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap()["number"], 2);
+        assert!(add_line(folder.path(), &json!({})).is_err());
     }
 
     #[test]
