@@ -17,6 +17,7 @@ pub(crate) mod multiply;
 pub(crate) mod multiscalar;
 pub(crate) mod point;
 pub(crate) mod ristretto;
+pub(crate) mod sha512;
 
 #[cfg(test)]
 mod tests;
