@@ -11,42 +11,54 @@ pub(crate) struct FixedTable<L: Lanes> {
 }
 
 impl<L: Lanes> Field<L> {
-    /// The table of a public point (any lane of `b`; lane 0 is taken); T included. Variable time.
+    /// The table of a public point (lane 0 of `b`); T included. Variable time.
     pub(crate) fn fixed_table(&self, b: &Point<L>) -> FixedTable<L> {
         let l = self.lanes;
-        let entries = 1 << (L::FIXED_BITS - 1);
-        let mut rows = Vec::with_capacity(digits(L::FIXED_BITS));
+        let (rows, entries) = (digits(L::FIXED_BITS), 1 << (L::FIXED_BITS - 1));
+        // All lanes do the same: a table is made once a session.
+        let mut multiples = Vec::with_capacity(rows * entries);
         let mut base = *b;
-        for _ in 0..digits(L::FIXED_BITS) {
-            // Multiples one after the other, in all lanes alike: a table is made once a session.
+        for _ in 0..rows {
             let step = self.cache(&base);
             let mut multiple = base;
-            let mut row = Vec::with_capacity(entries);
             for n in 0..entries {
                 if n > 0 {
                     multiple = self.add::<true>(&multiple, &step);
                 }
-                row.push(self.affine_words(&multiple));
+                multiples.push(multiple);
             }
-            rows.push(l.fixed_row(&row));
             for _ in 0..L::FIXED_BITS {
                 base = self.double::<true>(&base);
             }
         }
-        FixedTable { rows }
+        let words = self.affine_words(&multiples);
+        FixedTable { rows: words.chunks_exact(entries).map(|row| l.fixed_row(row)).collect() }
     }
 
-    /// (y + x, y − x, 2d·x·y) of lane 0, canonical words.
-    fn affine_words(&self, p: &Point<L>) -> [[u64; 4]; 3] {
+    /// (y + x, y − x, 2d·x·y) of each point's lane 0, canonical words; one inversion for all.
+    fn affine_words(&self, points: &[Point<L>]) -> Vec<[[u64; 4]; 3]> {
         let l = self.lanes;
-        let [z_inverse] = self.invert(&[p.z]);
-        let Affine(coordinates) = self.affine(&l.mul(&p.x, &z_inverse), &l.mul(&p.y, &z_inverse));
-        coordinates.map(|coordinate| {
-            let mut strings = vec![[0; 32]; L::WIDTH];
-            l.store(&coordinate, &mut strings);
-            let (words, _) = strings[0].as_chunks::<8>();
-            [0, 1, 2, 3].map(|i| u64::from_le_bytes(words[i]))
-        })
+        let mut product = self.c.one;
+        let mut before = Vec::with_capacity(points.len());
+        for p in points {
+            before.push(product);
+            product = l.mul(&product, &p.z);
+        }
+        // No Z is zero.
+        let [mut inverse] = self.invert(&[product]);
+        let mut strings = vec![[0; 32]; L::WIDTH];
+        let mut words = vec![[[0; 4]; 3]; points.len()];
+        for ((p, before), words) in points.iter().zip(&before).zip(&mut words).rev() {
+            let z_inverse = l.mul(&inverse, before);
+            inverse = l.mul(&inverse, &p.z);
+            let Affine(coordinates) = self.affine(&l.mul(&p.x, &z_inverse), &l.mul(&p.y, &z_inverse));
+            for (coordinate, words) in coordinates.iter().zip(words) {
+                l.store(coordinate, &mut strings);
+                let (chunks, _) = strings[0].as_chunks::<8>();
+                *words = [0, 1, 2, 3].map(|i| u64::from_le_bytes(chunks[i]));
+            }
+        }
+        words
     }
 
     /// `P + r·B`, or `P − r·B` where `NEGATE`, for each lane's own secret scalar; T included. Reads T. Constant time in points and scalars.
