@@ -62,7 +62,9 @@ fn refused(refusal: &Refusal) -> Failure {
         RefusalCode::PairsOverCap => "ask for fewer pairs in one list, or ask the holder's operator about its cap",
         RefusalCode::TokensOverCap => "split the list, or ask the holder to seal for larger sessions",
         RefusalCode::ClockSkew => CLOCK_HINT,
-        RefusalCode::BudgetExhausted | RefusalCode::EpochEnded => "the holder must seal again, which begins a new epoch",
+        RefusalCode::BudgetExhausted | RefusalCode::EpochEnded => {
+            "the holder must seal again, which begins a new epoch (with --new-epoch where it keeps keys)"
+        }
         RefusalCode::Busy | RefusalCode::ShuttingDown => "try again later",
         RefusalCode::Internal => "the holder's operator finds the reason in the holder's own output; then try again",
         _ => "talk to the holder's operator: its ledger has the reason",

@@ -22,16 +22,18 @@ pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk) -> ChunkTokens {
         .iter()
         .map(|view| {
             let before = tokens.len();
-            match view.problem {
-                Some(problem) => Err(problem.reason()),
-                None => match ruleset.tokenize(&row_of(&view), &mut tokens) {
-                    Ok(()) => Ok((tokens.len() - before) as u16),
-                    Err(reason) => Err(NotSubmitted::as_str(reason)),
-                },
-            }
+            tokenize_row(ruleset, &view, &mut tokens).map(|()| (tokens.len() - before) as u16)
         })
         .collect();
     ChunkTokens { tokens, rows }
+}
+
+/// Appends a row's tokens, or none and says why.
+pub(crate) fn tokenize_row(ruleset: &Ruleset, view: &RowView<'_>, tokens: &mut TokenArena) -> Result<(), &'static str> {
+    match view.problem {
+        Some(problem) => Err(problem.reason()),
+        None => ruleset.tokenize(&row_of(view), tokens).map_err(NotSubmitted::as_str),
+    }
 }
 
 /// The ruleset's view of a row.

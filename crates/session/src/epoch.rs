@@ -1,4 +1,4 @@
-//! Epoch keys: from one seed, the PRF's key pair and the padding key (SPEC EPO-1, SET-5).
+//! Epoch keys: from one seed, the PRF's key pair, the padding key and the key of what sealing keeps (SPEC EPO-1, EPO-5, SET-5).
 
 use crate::error::Error;
 use crate::tag::TagPrefix;
@@ -39,6 +39,7 @@ impl core::fmt::Debug for EpochSeed {
 pub struct EpochKeys {
     pub(crate) pair: KeyPair,
     pad_key: Zeroizing<[u8; 32]>,
+    cache_key: Zeroizing<[u8; 32]>,
     epoch_id: [u8; 16],
 }
 
@@ -62,7 +63,7 @@ impl EpochKeys {
         };
         let info = [&b"oblink/1/epoch\0"[..], &epoch_id].concat();
         let pair = KeyPair::derive(&*expand(b"oblink/1/epoch/key")?, &info).map_err(|_| Error::Internal("no key from this seed"))?;
-        Ok(Self { pair, pad_key: expand(b"oblink/1/epoch/pad")?, epoch_id })
+        Ok(Self { pair, pad_key: expand(b"oblink/1/epoch/pad")?, cache_key: expand(b"oblink/1/epoch/cache")?, epoch_id })
     }
 
     /// The epoch.
@@ -75,6 +76,12 @@ impl EpochKeys {
     #[must_use]
     pub fn public_key(&self) -> [u8; NE] {
         self.pair.public().to_bytes()
+    }
+
+    /// The key of the epoch's cache of records and tags, 32 secret bytes (SPEC EPO-5): without it the cache says how many records there are.
+    #[must_use]
+    pub fn cache_key(&self) -> &Zeroizing<[u8; 32]> {
+        &self.cache_key
     }
 
     /// Evaluates the holder's own tokens and keeps the first 128 bits of each output. One core's work; slices of about 4,096 are right.
@@ -131,6 +138,8 @@ mod tests {
         assert_ne!(keys(1, 1).public_key(), keys(2, 1).public_key());
         assert!(keys(1, 1).padding(0) != keys(1, 1).padding(1));
         assert!(keys(1, 1).padding(0) != keys(2, 1).padding(0));
+        assert!(keys(1, 1).cache_key() != keys(1, 2).cache_key());
+        assert!(keys(1, 1).cache_key() != keys(2, 1).cache_key());
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct SessionEntry {
     pub request: Vec<u8>,
     /// The epoch that is to answer.
     pub epoch_id: [u8; 16],
+    /// The sealed set of the epoch that Welcome names; a resumed session has the same.
+    pub set_id: [u8; 32],
     /// The verifier's fingerprint.
     pub verifier: [u8; 32],
     /// The verifier's statement key's certificate: without it, its statements could not be checked later. A resumed session has the same.

@@ -142,6 +142,9 @@ pub enum SetFault {
     /// A temporary file of sealing is not what was written to it.
     #[error("the sorted tags in it changed")]
     Run,
+    /// The cache of an earlier seal is not what it was when this one began.
+    #[error("the tags kept in it changed")]
+    Cache,
 }
 
 /// What is wrong with a block (SPEC SET-3, SET-4).

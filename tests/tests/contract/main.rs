@@ -4,6 +4,7 @@
 mod checking;
 mod files;
 mod parties;
+mod resealing;
 mod serving;
 mod several;
 

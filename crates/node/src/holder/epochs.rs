@@ -1,4 +1,5 @@
-//! Epochs on the holder's disk: the seed in `epochs/ID.seed` (0600), the set in `sets/SETID.oblset`, everything else in the ledger.
+//! Epochs on the holder's disk: the seed in `epochs/ID.seed` (0600), the set in `sets/SETID.oblset`, where the key is kept what sealing need not
+//! compute again in `epochs/ID.cache`, everything else in the ledger.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -26,6 +27,11 @@ fn seed_path(home: &Home, epoch_id: &[u8; 16]) -> PathBuf {
     home.epochs().join(format!("{}.seed", to_hex(epoch_id)))
 }
 
+/// Where an epoch's cache is (SPEC EPO-5).
+pub(super) fn cache_path(home: &Home, epoch_id: &[u8; 16]) -> PathBuf {
+    home.epochs().join(format!("{}.cache", to_hex(epoch_id)))
+}
+
 /// A sealed set of this holder's that is gone or damaged.
 fn unusable_set(path: &Path, error: StoreError) -> Failure {
     let what = match error.io_kind() {
@@ -43,7 +49,7 @@ pub(super) fn write_seed(home: &Home, epoch_id: &[u8; 16], seed: &EpochSeed) -> 
         .map_err(|error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))
 }
 
-fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
+pub(super) fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
     let path = seed_path(home, epoch_id);
     let damaged = |what: String| {
         Failure::input("epoch_key", format!("the epoch's key {}: {what}", path.display())).with_hint("seal again: it begins a new epoch")
@@ -57,12 +63,18 @@ fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
     Ok(EpochKeys::derive(&EpochSeed::from_bytes(Zeroizing::new(seed)), *epoch_id)?)
 }
 
-/// Deletes the key and the set of an epoch that has ended (SPEC EPO-3): best effort, since a file system may keep old blocks. Gives the
+/// Deletes the key, the set and the cache of an epoch that has ended (SPEC EPO-3): best effort, since a file system may keep old blocks. Gives the
 /// files that could not be removed.
 pub(super) fn destroy(home: &Home, ended: &EpochRow) -> Vec<PathBuf> {
     let (seed, set) = (seed_path(home, &ended.offer.descriptor.epoch_id), set_path(&home.sets(), &ended.offer.set_id));
     // The set is only unlinked: a session that still streams it must not send zeros. Without the key it is a list of random numbers.
-    [(erase(&seed), seed), (remove(&set), set)].into_iter().filter(|(outcome, _)| outcome.is_err()).map(|(_, path)| path).collect()
+    // So is the cache: without the seed nothing in it can be told from noise.
+    let cache = cache_path(home, &ended.offer.descriptor.epoch_id);
+    [(erase(&seed), seed), (remove(&set), set), (remove(&cache), cache)]
+        .into_iter()
+        .filter(|(outcome, _)| outcome.is_err())
+        .map(|(_, path)| path)
+        .collect()
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -112,19 +124,25 @@ pub(crate) fn end_epochs_of(home: &Home, verifier: Fingerprint) -> Result<u64, F
 /// Files that no epoch of the ledger owns are left alone while they are younger than this: a seal may be about to enter them.
 const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
 
-/// Removes the keys and sets of epochs that are not current: what a crash around the ledger's entry left.
+/// Removes the keys, sets and caches of epochs that are not current, and the sets that others took the place of: also what a crash around the
+/// ledger's entry left.
 ///
 /// # Errors
 /// Exit 3: the ledger cannot be read.
 pub(super) fn sweep(home: &Home, ledger: &SqliteLedger) -> Result<(), Failure> {
     let ended = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some());
     let mut left: Vec<PathBuf> = ended.flat_map(|row| destroy(home, &row)).collect();
-    let live: Vec<String> = ledger.live_files()?.iter().flat_map(|live| [to_hex(&live.epoch_id), to_hex(&live.set_id)]).collect();
+    let current = ledger.live_files()?;
+    // The same records under the same key are the same set: what was replaced may be in its place again.
+    let replaced = ledger.earlier_sets()?.into_iter().filter(|earlier| current.iter().all(|live| live.set_id != earlier.set_id));
+    // Only unlinked, as sessions that were opened with it go on reading it.
+    left.extend(replaced.map(|earlier| set_path(&home.sets(), &earlier.set_id)).filter(|path| remove(path).is_err()));
+    let live: Vec<String> = current.iter().flat_map(|live| [to_hex(&live.epoch_id), to_hex(&live.set_id)]).collect();
     let owned = |name: &str| live.iter().any(|live| name.starts_with(live));
     for entry in [home.epochs(), home.sets()].iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_ours = name.ends_with(".seed") || name.ends_with(".oblset") || name.ends_with(".new");
+        let is_ours = name.ends_with(".seed") || name.ends_with(".oblset") || name.ends_with(".new") || name.ends_with(".cache");
         let is_old =
             entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
         if is_ours && is_old && !owned(&name) && erase(&entry.path()).is_err() {
@@ -144,16 +162,20 @@ pub(super) struct OpenEpoch {
     pub(super) set: SealedSet,
 }
 
-/// The epochs that `serve` has opened. Each set is read through once, when it is first needed.
+/// An epoch and one of its sets: an epoch that keeps its key may have several, one after the other.
+type EpochAndSet = ([u8; 16], [u8; 32]);
+
+/// The epochs that `serve` has opened, each with a set. A set is read through once, when it is first needed.
 #[derive(Debug, Default)]
-pub(super) struct OpenEpochs(Mutex<HashMap<[u8; 16], Arc<OpenEpoch>>>);
+pub(super) struct OpenEpochs(Mutex<HashMap<EpochAndSet, Arc<OpenEpoch>>>);
 
 impl OpenEpochs {
     /// The epoch of a ledger row: keys, and a set that is what the ledger says.
     pub(super) fn open(&self, home: &Home, row: &EpochRow) -> Result<Arc<OpenEpoch>, Failure> {
         let offer: &SetOffer = &row.offer;
         let mut epochs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = epochs.get(&offer.descriptor.epoch_id) {
+        let which = (offer.descriptor.epoch_id, offer.set_id);
+        if let Some(open) = epochs.get(&which) {
             return Ok(Arc::clone(open));
         }
         let keys = read_keys(home, &offer.descriptor.epoch_id)?;
@@ -164,13 +186,15 @@ impl OpenEpochs {
                 .with_hint("seal again: it begins a new epoch"));
         }
         let open = Arc::new(OpenEpoch { keys, set });
-        epochs.insert(offer.descriptor.epoch_id, Arc::clone(&open));
+        epochs.insert(which, Arc::clone(&open));
         Ok(open)
     }
 
-    /// Lets go of epochs that have ended and that no session uses: their keys are wiped.
+    /// Lets go of epochs that have ended, and of sets that were replaced, where no session uses them: the keys are wiped.
     pub(super) fn forget_ended(&self, home: &Home) {
         let mut epochs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        epochs.retain(|epoch_id, open| Arc::strong_count(open) > 1 || seed_path(home, epoch_id).exists());
+        epochs.retain(|(epoch_id, set_id), open| {
+            Arc::strong_count(open) > 1 || (seed_path(home, epoch_id).exists() && set_path(&home.sets(), set_id).exists())
+        });
     }
 }

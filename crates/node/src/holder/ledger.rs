@@ -9,7 +9,7 @@ use oblink_store::ledger::{SessionState, SqliteLedger};
 use serde_json::{Value, json};
 
 use crate::cli::LedgerArgs;
-use crate::date::rfc3339;
+use crate::date::{Date, rfc3339};
 use crate::failure::Failure;
 use crate::home::{Home, Peers, Role};
 use crate::report::Reporter;
@@ -55,10 +55,10 @@ pub fn ledger(args: &LedgerArgs, reporter: &Reporter) -> Result<(), Failure> {
             "entry": "epoch", "epoch": to_hex(&set.epoch_id), "verifier": verifier, "set_id": to_hex(&epoch.offer.set_id),
             "tags": set.tags, "records": epoch.records, "rejected": epoch.rejected, "input_sha256": epoch.input_digest.map(|digest| to_hex(&digest)),
             "begun": time(epoch.begun_unix_ms), "ended": epoch.ended.as_ref().map(|end| time(end.unix_ms)), "end_reason": epoch.ended.as_ref().map(|end| &end.reason),
-            "sessions": epoch.sessions, "charged_tokens": epoch.charged_tokens, "reserved_tokens": epoch.reserved_tokens,
+            "sessions": epoch.sessions, "earlier_sets": epoch.earlier_sets, "charged_tokens": epoch.charged_tokens, "reserved_tokens": epoch.reserved_tokens,
         });
         let line = format!(
-            "{}  epoch    {}  {} tags of {} records for {}; {} sessions, {} evaluations charged{}",
+            "{}  epoch    {}  {} tags of {} records for {}; {} sessions, {} evaluations charged{}{}",
             time(epoch.begun_unix_ms),
             &to_hex(&set.epoch_id)[..16],
             set.tags,
@@ -66,7 +66,25 @@ pub fn ledger(args: &LedgerArgs, reporter: &Reporter) -> Result<(), Failure> {
             verifier.as_deref().unwrap_or("nobody yet"),
             epoch.sessions,
             epoch.charged_tokens,
+            if epoch.earlier_sets > 0 { format!("; {} earlier sets under its key", epoch.earlier_sets) } else { String::new() },
             epoch.ended.as_ref().map_or_else(String::new, |end| format!("; ended {}: {}", time(end.unix_ms), end.reason)),
+        );
+        show(reporter, &object, &line);
+    }
+    for set in ledger.earlier_sets()? {
+        let object = json!({
+            "entry": "earlier_set", "epoch": to_hex(&set.epoch_id), "set_id": to_hex(&set.set_id), "set_bytes": set.set_bytes, "tags": set.tags,
+            "as_of": Date::from_yyyymmdd(set.as_of).map(|date| date.to_string()), "records": set.records, "rejected": set.rejected, "input_sha256": set.input_digest.map(|digest| to_hex(&digest)),
+            "sealed": time(set.sealed_unix_ms), "replaced": time(set.replaced_unix_ms),
+        });
+        let line = format!(
+            "{}  set      {}  {} tags of {} records, of epoch {}; replaced {}",
+            time(set.sealed_unix_ms),
+            &to_hex(&set.set_id)[..16],
+            set.tags,
+            set.records,
+            &to_hex(&set.epoch_id)[..16],
+            time(set.replaced_unix_ms),
         );
         show(reporter, &object, &line);
     }
@@ -74,7 +92,7 @@ pub fn ledger(args: &LedgerArgs, reporter: &Reporter) -> Result<(), Failure> {
         let verifier = label(&peers, &session.verifier);
         let object = json!({
             "entry": "session", "session": to_hex(&session.session_id), "request_id": to_hex(&session.request_id), "request_digest": to_hex(&session.request_digest),
-            "epoch": to_hex(&session.epoch_id), "verifier": verifier, "authority": "unsigned", "state": state(session.state), "pairs": session.pairs, "tokens": session.tokens,
+            "epoch": to_hex(&session.epoch_id), "set_id": to_hex(&session.set_id), "verifier": verifier, "authority": "unsigned", "state": state(session.state), "pairs": session.pairs, "tokens": session.tokens,
             "charged_tokens": session.charged_tokens, "charged_batches": session.charged_batches, "batches": session.batches, "delivered_bytes": session.delivered_bytes,
             "opened": time(session.opened_unix_ms), "completed": session.completed_unix_ms.map(time), "acknowledged": session.acknowledged,
         });

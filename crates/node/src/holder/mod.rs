@@ -2,11 +2,13 @@
 
 mod doctor;
 mod epochs;
+mod keeping;
 mod ledger;
 mod seal;
 mod seats;
 mod serve;
 mod sessions;
+mod tagging;
 
 pub use doctor::doctor;
 pub(crate) use epochs::end_epochs_of;

@@ -10,15 +10,18 @@ use std::time::{Instant, SystemTime};
 use oblink_linkage::Ruleset;
 use oblink_quic::Fingerprint;
 use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
+use oblink_session::ledger::LedgerError;
 use oblink_session::limits::SESSION_TOKENS_MAX_DEFAULT;
 use oblink_session::request::to_hex;
-use oblink_session::tag::TagPrefix;
+use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
 use oblink_store::ledger::{EpochEntry, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters, set_path};
 use serde_json::json;
 
 use super::epochs;
+use super::keeping::{self, Caching};
+use super::tagging::{Tagged, Tagger, tag};
 use crate::cli::SealArgs;
 use crate::date::{Date, unix_ms};
 use crate::failure::{Failure, io_cause};
@@ -28,18 +31,29 @@ use crate::pipeline::{cores, for_each_ordered};
 use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::rows::{InputSummary, RowReader, Source};
-use crate::tokens::{ruleset_by_name, tokenize};
+use crate::tokens::ruleset_by_name;
 use crate::usage::Usage;
 
 /// Memory that is not the builder's: rows and tokens under way on all cores, and the program.
 const PIPELINE_BYTES_PER_CORE: u64 = 16 << 20;
 
-/// One epoch in the making.
+/// One set in the making.
 struct Making {
     peer: Option<(String, Fingerprint)>,
-    seed: EpochSeed,
+    /// Of a new epoch; `None` where the epoch that there is goes on.
+    seed: Option<EpochSeed>,
     keys: EpochKeys,
     builder: SetBuilder,
+    caching: Option<Caching>,
+}
+
+/// What came of one.
+struct Made {
+    peer: Option<(String, Fingerprint)>,
+    set: SealedSet,
+    kept: bool,
+    /// Tags that needed not be computed; `None` where keys are not kept.
+    recalled: Option<u64>,
 }
 
 /// What was read.
@@ -55,7 +69,8 @@ impl Tally {
     }
 }
 
-/// Seals the records: one epoch and one set for each verifier, each taking the place of the one before. A failure leaves the old ones.
+/// Seals the records: one set for each verifier, in a new epoch that takes the place of the one before, or in that one where its key is kept. A
+/// failure leaves what was.
 ///
 /// # Errors
 /// Exit 3: an input that cannot be read, too many rejects, nothing to seal, a disk that fails.
@@ -67,7 +82,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     if let Some(rejects) = &args.rejects {
         check_rejects_place(rejects, &args.csv.source())?;
     }
-    let mut makings = begin(home, args)?;
+    let mut makings = begin(home, args, ruleset, reporter)?;
     let mut tally = Tally::default();
     if args.rejects.is_some() {
         tally.rejects = Some(csv::Writer::from_writer(Vec::new()));
@@ -82,11 +97,12 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
         sealed.push(finish(home, args, ruleset, making, &summary, &tally)?);
     }
     let (seal_s, cpu_s) = (began.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s);
-    for (peer, set) in &sealed {
+    for Made { peer, set, kept, recalled } in &sealed {
         let descriptor = &set.offer().descriptor;
-        let whom = peer.as_ref().map_or_else(|| "the first trusted verifier that asks".to_owned(), |(label, _)| label.clone());
+        let whom = whom_of(peer.as_ref());
+        let known = recalled.filter(|known| *known > 0).map_or_else(String::new, |known| format!(" ({known} known from before)"));
         reporter.answer(&format!(
-            "sealed {} tags of {} records for {whom}: {} bytes, set {}",
+            "sealed {} tags of {} records{known} for {whom}: {} bytes, set {}",
             descriptor.tags,
             summary.rows,
             set.offer().set_bytes,
@@ -95,6 +111,8 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
         reporter.json(&json!({
             "sealed": to_hex(&set.offer().set_id),
             "epoch": to_hex(&descriptor.epoch_id),
+            "epoch_kept": kept,
+            "recalled": recalled,
             "peer": peer.as_ref().map(|(label, _)| label),
             "ruleset": ruleset.name(),
             "records": summary.rows,
@@ -113,8 +131,13 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A new seed, key and builder for each verifier; without one, for whoever comes first (SPEC EPO-2).
-fn begin(home: &Home, args: &SealArgs) -> Result<Vec<Making>, Failure> {
+/// What messages call the one for whom a set is.
+fn whom_of(peer: Option<&(String, Fingerprint)>) -> String {
+    peer.map_or_else(|| "the first trusted verifier that asks".to_owned(), |(label, _)| label.clone())
+}
+
+/// Key and builder for each verifier; without one, for whoever comes first (SPEC EPO-2).
+fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, reporter: &Reporter) -> Result<Vec<Making>, Failure> {
     let peers = home.peers()?;
     let mut whom: Vec<Option<(String, Fingerprint)>> = Vec::new();
     if args.peer.is_empty() {
@@ -129,17 +152,41 @@ fn begin(home: &Home, args: &SealArgs) -> Result<Vec<Making>, Failure> {
     }
     let beside = PIPELINE_BYTES_PER_CORE * cores() as u64;
     let memory_bytes = args.memory.0.saturating_sub(beside) / whom.len() as u64;
-    whom.into_iter()
-        .map(|peer| {
+    whom.into_iter().map(|peer| begin_one(home, args, ruleset, peer, memory_bytes, reporter)).collect()
+}
+
+fn begin_one(
+    home: &Home,
+    args: &SealArgs,
+    ruleset: &Ruleset,
+    peer: Option<(String, Fingerprint)>,
+    memory_bytes: u64,
+    reporter: &Reporter,
+) -> Result<Making, Failure> {
+    let current = || keeping::current(home, peer.as_ref().map(|(_, fingerprint)| fingerprint));
+    // A cache is made only where it may be of use.
+    let caches = home.config().epochs.keep_key().is_some();
+    let index_bytes = current()?.map_or(0, |row| keeping::index_bytes(home, &row, memory_bytes));
+    let share = (memory_bytes - index_bytes) / 2;
+    let memory_bytes = if caches { share } else { memory_bytes };
+    // One seal at a time for each verifier; what a killed one left in its directory goes.
+    let work = home.epochs().join(format!("work-{}", peer.as_ref().map_or("any", |(label, _)| label)));
+    let builder = SetBuilder::new(Arc::new(RealDisk), &work, BuilderOptions { memory_bytes })?;
+    // Only now: what another seal did for this verifier is in the ledger.
+    let now = unix_ms(SystemTime::now());
+    let row = if args.new_epoch { None } else { current()? };
+    let kept = row.and_then(|row| keeping::kept_keys(home, &whom_of(peer.as_ref()), &row, ruleset, now, reporter));
+    let (seed, keys) = match kept {
+        Some(keys) => (None, keys),
+        None => {
             let epoch_id: [u8; 16] = *system_bytes()?;
             let seed = EpochSeed::from_bytes(system_bytes()?);
             let keys = EpochKeys::derive(&seed, epoch_id)?;
-            // One seal at a time for each verifier; what a killed one left in its directory goes.
-            let work = home.epochs().join(format!("work-{}", peer.as_ref().map_or("any", |(label, _)| label)));
-            let builder = SetBuilder::new(Arc::new(RealDisk), &work, BuilderOptions { memory_bytes })?;
-            Ok(Making { peer, seed, keys, builder })
-        })
-        .collect()
+            (Some(seed), keys)
+        }
+    };
+    let caching = caches.then(|| Caching::begin(home, &keys, ruleset, &builder, (index_bytes, share), reporter));
+    Ok(Making { peer, seed, keys, builder, caching })
 }
 
 /// Rows to tags, on all cores.
@@ -151,32 +198,27 @@ fn evaluate_all(
     reporter: &Reporter,
 ) -> Result<InputSummary, Failure> {
     let bar = reporter.bytes_bar("sealing", reader.bytes_total(), reader.bytes_read());
-    // Cores read the keys while this thread fills the builders.
-    let (keys_of, mut builders): (Vec<&EpochKeys>, Vec<&mut SetBuilder>) =
-        makings.iter_mut().map(|making| (&making.keys, &mut making.builder)).unzip();
+    let (mut taggers, mut takers) = (Vec::new(), Vec::new());
+    for making in makings {
+        // Cores read the keys while this thread fills the builders.
+        let (caching, new) = making.caching.as_mut().map(Caching::split).unzip();
+        taggers.push(Tagger { keys: &making.keys, caching });
+        takers.push((&mut making.builder, new));
+    }
     for_each_ordered(
         || reader.next_chunk(),
-        |chunk| {
-            let tokens = tokenize(ruleset, &chunk);
-            let slices: Vec<&[u8]> = tokens.tokens.iter().collect();
-            let mut prefixes = Vec::with_capacity(keys_of.len());
-            for keys in &keys_of {
-                let mut of_epoch = vec![TagPrefix(0); slices.len()];
-                keys.tag_prefixes(&slices, &mut of_epoch)?;
-                prefixes.push(of_epoch);
-            }
-            drop(slices);
-            Ok((chunk, tokens, prefixes))
-        },
-        |(chunk, tokens, prefixes)| {
-            for (builder, prefixes) in builders.iter_mut().zip(&prefixes) {
-                builder.push(prefixes)?;
-            }
-            for (view, outcome) in chunk.iter().zip(&tokens.rows) {
-                if let Err(reason) = outcome {
-                    *tally.rejected.entry(reason).or_default() += 1;
-                    write_reject(tally, &[&view.number.to_string(), view.id, reason])?;
+        |chunk| tag(ruleset, &taggers, chunk),
+        |Tagged { chunk, rejected, computed }| {
+            for ((builder, new), computed) in takers.iter_mut().zip(&computed) {
+                builder.push(&computed.prefixes)?;
+                if let Some(new) = new {
+                    new.push(&computed.rows)?;
                 }
+            }
+            for (row, reason) in rejected {
+                let view = chunk.row(row).ok_or_else(|| Failure::bug("a row is missing"))?;
+                *tally.rejected.entry(reason).or_default() += 1;
+                write_reject(tally, &[&view.number.to_string(), view.id, reason])?;
             }
             bar.update();
             Ok(())
@@ -245,17 +287,12 @@ fn check_rejects(args: &SealArgs, tally: &Tally, summary: &InputSummary) -> Resu
     Ok(())
 }
 
-/// Writes the set and the key, then makes them the verifier's current epoch, then destroys the one before: a crash in between leaves either
-/// the old epoch or the new one, whole.
-fn finish(
-    home: &Home,
-    args: &SealArgs,
-    ruleset: &Ruleset,
-    making: Making,
-    summary: &InputSummary,
-    tally: &Tally,
-) -> Result<(Option<(String, Fingerprint)>, SealedSet), Failure> {
-    let Making { peer, seed, keys, builder } = making;
+/// Writes the set and the key, then makes them the verifier's current epoch, or the set that of the epoch which goes on, then destroys what was
+/// before: a crash in between leaves either the old or the new, whole. The cache says of rows what their tags are under the epoch's key, which
+/// holds whatever becomes of the set: so it may be replaced first.
+fn finish(home: &Home, args: &SealArgs, ruleset: &Ruleset, making: Making, summary: &InputSummary, tally: &Tally) -> Result<Made, Failure> {
+    let Making { peer, seed, keys, mut builder, caching } = making;
+    let recalled = caching.map(|caching| caching.finish(home, &keys, &mut builder)).transpose()?;
     let parameters = SetParameters {
         suite: SUITE_RISTRETTO255,
         tokens_per_pair: ruleset.tokens_per_pair(),
@@ -271,16 +308,30 @@ fn finish(
     let cannot = |error: std::io::Error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error)));
     std::fs::rename(&unnamed, &path).map_err(cannot)?;
     crate::files::sync_directory(&home.sets()).map_err(cannot)?;
-    epochs::write_seed(home, keys.epoch_id(), &seed)?;
-    let mut ledger = SqliteLedger::open(&home.ledger())?;
-    ledger.begin_epoch(&EpochEntry {
+    let entry = EpochEntry {
         verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
         offer: set.offer().clone(),
         records: summary.rows,
         rejected: tally.total(),
         input_digest: Some(summary.sha256),
         clock_unix_ms: unix_ms(SystemTime::now()),
-    })?;
+    };
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
+    match &seed {
+        Some(seed) => {
+            epochs::write_seed(home, keys.epoch_id(), seed)?;
+            ledger.begin_epoch(&entry)?;
+        }
+        None => {
+            ledger.replace_set(&entry).map_err(|error| match error {
+                StoreError::Ledger(LedgerError::EpochEnded) => {
+                    Failure::input("epoch_ended", "the epoch ended while records were sealed under its key; nothing was put in service")
+                        .with_hint("seal again: it begins a new epoch")
+                }
+                other => other.into(),
+            })?;
+        }
+    }
     epochs::sweep(home, &ledger)?;
-    Ok((peer, set))
+    Ok(Made { peer, set, kept: seed.is_none(), recalled })
 }

@@ -191,12 +191,27 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, End> + Sen
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(End::Here(Failure::bug("a task of this session broke off"))))
 }
 
+/// The epoch and the set of a verifier. A seal may have put another in its place, and removed it, between a look at the ledger and one at the
+/// files: then the ledger says so.
+fn current_epoch(shared: &Shared, verifier: Fingerprint) -> Result<Option<Arc<OpenEpoch>>, Failure> {
+    let look = || shared.ledger().current_epoch(verifier.as_bytes()).map_err(Failure::from);
+    let mut row = look()?;
+    loop {
+        let opened = row.as_ref().map(|row| shared.epochs.open(&shared.home, row)).transpose();
+        let Err(failure) = opened else { return opened };
+        let again = look()?;
+        if again.as_ref().map(|row| row.offer.set_id) == row.as_ref().map(|row| row.offer.set_id) {
+            return Err(failure);
+        }
+        row = again;
+    }
+}
+
 /// Hello → Welcome: the set that is sealed for this verifier, and the ledger's reservation.
 async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffic: Arc<Traffic>) -> Result<(Arc<Running>, Frame), End> {
     let looking = Arc::clone(shared);
     let (pending, epoch) = blocking(move || {
-        let row = looking.ledger().current_epoch(verifier.as_bytes()).map_err(Failure::from)?;
-        let epoch = row.map(|row| looking.epochs.open(&looking.home, &row)).transpose()?;
+        let epoch = current_epoch(&looking, verifier)?;
         let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
         let handshake = HolderHandshake::new(Arc::clone(&looking.context), *verifier.as_bytes());
         let pending = handshake.receive_hello(&hello, offer, now(), &mut UnwrapErr(SysRng))?;

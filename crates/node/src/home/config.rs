@@ -51,6 +51,35 @@ pub struct Config {
     /// Limits of pilot mode.
     #[serde(default)]
     pub pilot: Pilot,
+    /// How long a holder keeps its epochs' keys.
+    #[serde(default, skip_serializing_if = "Epochs::is_default")]
+    pub epochs: Epochs,
+}
+
+/// How long a holder keeps an epoch's key, until a policy says so.
+///
+/// A verifier keeps the tags of all that it has asked. In a set that is sealed again under the same key it can look them up without asking, and
+/// uncounted: it sees who of them has come and gone. So a key is not kept unless this says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epochs {
+    /// Days from an epoch's beginning during which sealing again keeps it and its key; 0: sealing again always begins a new epoch.
+    pub keep_key_days: u32,
+}
+
+/// Most days that a key may be kept.
+const KEEP_KEY_DAYS_MAX: u32 = 366;
+
+impl Epochs {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// For how long after an epoch's beginning sealing again keeps it; `None` where it never does.
+    #[must_use]
+    pub fn keep_key(&self) -> Option<Duration> {
+        (self.keep_key_days > 0).then(|| Duration::from_secs(u64::from(self.keep_key_days) * 86_400))
+    }
 }
 
 /// What a trusted verifier may ask unsigned, until a policy is applied.
@@ -73,7 +102,7 @@ const NAME_CHARS_MAX: usize = 128;
 impl Config {
     /// A new party's configuration.
     pub(super) fn new(role: Role, name: &str, now: SystemTime) -> Self {
-        Self { role, name: name.to_owned(), created: rfc3339(now), pilot: Pilot::default() }
+        Self { role, name: name.to_owned(), created: rfc3339(now), pilot: Pilot::default(), epochs: Epochs::default() }
     }
 
     /// Whether the values hold what their fields promise; otherwise what is wrong.
@@ -81,6 +110,12 @@ impl Config {
         check_name(&self.name)?;
         if self.pilot.pairs_max == 0 {
             return Err("pilot.pairs_max is 0; no session could ask anything");
+        }
+        if self.epochs.keep_key_days > KEEP_KEY_DAYS_MAX {
+            return Err("epochs.keep_key_days is more than 366; a key is not kept for more than a year");
+        }
+        if self.role == Role::Verifier && self.epochs != Epochs::default() {
+            return Err("epochs.keep_key_days is a holder's; a verifier has no epochs");
         }
         self.created_at().map(|_| ()).ok_or("created is not YYYY-MM-DDTHH:MM:SSZ")
     }

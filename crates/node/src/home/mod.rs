@@ -1,7 +1,7 @@
 //! A party's home: the directory given by `--home`.
 //!
 //! ```text
-//! config.toml     role, name, limits of pilot mode
+//! config.toml     role, name, limits of pilot mode, how long keys are kept
 //! identity.key    Ed25519, PKCS#8 in DER, 0600: signs TLS handshakes and the statement key's certificate, nothing else
 //! statement.key   likewise: signs batches and receipts
 //! peers.toml      label -> fingerprint
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use oblink_quic::Fingerprint;
 use oblink_session::statement::StatementKey;
 
-pub use config::{Config, Pilot, Role};
+pub use config::{Config, Epochs, Pilot, Role};
 pub use keys::SecretKey;
 pub use peers::{Peers, TrustChange};
 

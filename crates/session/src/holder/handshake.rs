@@ -88,6 +88,7 @@ impl HolderHandshake {
             request_digest,
             request: request.bytes().to_vec(),
             epoch_id: set.epoch_id,
+            set_id: offer.set_id,
             verifier: self.verifier,
             verifier_certificate: hello.certificate,
             offered: offered(&hello.versions, &hello.suites),

@@ -116,6 +116,7 @@ struct Known {
     session: i64,
     epoch: i64,
     state: String,
+    set_id: Option<[u8; 32]>,
     tokens: u64,
     charged_tokens: u64,
     holder_nonce: [u8; 32],
@@ -127,7 +128,8 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
         .prepare_cached(
             "SELECT session, epoch, state, tokens, charged_tokens, holder_nonce,
                verifier_nonce = ?3 AND request_digest = ?4 AND tokens = ?5 AND pairs = ?6 AND batches = ?7
-               AND verifier_certificate = ?8 AND offered = ?9
+               AND verifier_certificate = ?8 AND offered = ?9,
+               set_id
              FROM sessions WHERE request_id = ?1 AND verifier = ?2",
         )?
         .query_row(
@@ -150,6 +152,7 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
                     tokens: row.get(3)?,
                     charged_tokens: row.get(4)?,
                     holder_nonce: row.get(5)?,
+                    set_id: row.get(7)?,
                 };
                 Ok((known, row.get::<_, bool>(6)?))
             },
@@ -162,14 +165,14 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
     }
 }
 
-/// The entry's epoch, if it is current and this verifier's or nobody's; and whether it is nobody's.
+/// The entry's epoch, if it is current, has the entry's set and is this verifier's or nobody's; and whether it is nobody's.
 fn admitting_epoch(transaction: &Transaction<'_>, entry: &SessionEntry) -> Result<(i64, bool), Failure> {
     let found = transaction
         .prepare_cached(
             "SELECT epoch, verifier IS NULL FROM epochs
-             WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?2)",
+             WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND set_id = ?3 AND (verifier IS NULL OR verifier = ?2)",
         )?
-        .query_row(params![entry.epoch_id, entry.verifier], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![entry.epoch_id, entry.verifier, entry.set_id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (epoch, unowned) = found.ok_or(LedgerError::EpochEnded)?;
     if unowned {
@@ -199,8 +202,8 @@ fn open(transaction: &Transaction<'_>, entry: &SessionEntry, now: u64) -> Result
     transaction
         .prepare_cached(
             "INSERT INTO sessions (session_id, request_id, request_digest, request, epoch, verifier, verifier_certificate, offered,
-             verifier_nonce, holder_nonce, pairs, tokens, batches, state, opened_unix_ms, changed_unix_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'open', ?14, ?14)",
+             verifier_nonce, holder_nonce, pairs, tokens, batches, state, opened_unix_ms, changed_unix_ms, set_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'open', ?14, ?14, ?15)",
         )?
         .execute(params![
             entry.session_id,
@@ -216,7 +219,8 @@ fn open(transaction: &Transaction<'_>, entry: &SessionEntry, now: u64) -> Result
             entry.pairs,
             entry.tokens,
             entry.batches,
-            now
+            now,
+            entry.set_id
         ])?;
     Ok(SessionOpening::New)
 }
@@ -226,9 +230,10 @@ fn resume(transaction: &Transaction<'_>, entry: &SessionEntry, known: Known, now
         .prepare_cached("SELECT body, holder_signature FROM receipts WHERE session = ?1")?
         .query_row([known.session], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    // Also a complete one (SPEC END-4): what it resumes under is its caller's offer, and another epoch's would not be what it asked.
+    // Also a complete one (SPEC END-4): what it resumes under is its caller's offer, and another epoch's, or another set, would not be what
+    // it asked.
     let (epoch, _) = admitting_epoch(transaction, entry)?;
-    if epoch != known.epoch {
+    if epoch != known.epoch || known.set_id.is_some_and(|set_id| set_id != entry.set_id) {
         return Err(LedgerError::EpochEnded.into());
     }
     if known.state != "complete" {

@@ -1,5 +1,6 @@
 //! Epochs in the ledger (SPEC EPO-2, EPO-3).
 
+use oblink_session::ledger::LedgerError;
 use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -16,7 +17,8 @@ const EPOCH_ROWS: &str = "SELECT e.epoch_id, e.verifier, e.suite, e.tau, e.token
   e.begun_unix_ms, e.ended_unix_ms, e.end_reason,
   (SELECT count(*) FROM sessions s WHERE s.epoch = e.epoch),
   (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch),
-  (SELECT ifnull(sum(s.tokens - s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open')
+  (SELECT ifnull(sum(s.tokens - s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open'),
+  (SELECT count(*) FROM earlier_sets o WHERE o.epoch = e.epoch)
   FROM epochs e";
 
 impl SqliteLedger {
@@ -68,6 +70,68 @@ impl SqliteLedger {
                     entry.rejected,
                     entry.input_digest,
                     now
+                ])?;
+            Ok(ended.into_iter().map(|(_, epoch_id)| epoch_id).collect())
+        })?)
+    }
+
+    /// Puts another set in the place of an epoch's, under the same key. The epoch goes on: its account, its budget and its sessions; those that
+    /// are open end with the set that they were opened with. An epoch that nobody has ends as where one begins, unless it is this one.
+    ///
+    /// Gives the ids of the epochs ended: their keys and sets are to be deleted (SPEC EPO-3).
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `EpochEnded` where the epoch is not current; `Storage` where the set has another key, ruleset, suite or number of
+    /// tokens a pair than the epoch; `Busy`.
+    pub fn replace_set(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
+        let (set, offer) = (&entry.offer.descriptor, &entry.offer);
+        Ok(self.write(entry.clock_unix_ms, |transaction, now| {
+            let found: Option<(i64, bool)> = transaction
+                .prepare_cached(
+                    "SELECT epoch, public_key = ?2 AND ruleset_digest = ?3 AND suite = ?4 AND tokens_per_pair = ?5 FROM epochs
+                     WHERE epoch_id = ?1 AND ended_unix_ms IS NULL",
+                )?
+                .query_row(params![set.epoch_id, set.public_key, set.ruleset_digest, set.suite, set.tokens_per_pair], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()?;
+            let (epoch, alike) = found.ok_or(LedgerError::EpochEnded)?;
+            if !alike {
+                return Err(contradiction("a set that is not of its epoch's key and rules"));
+            }
+            let ended = transaction
+                .prepare_cached("SELECT epoch, epoch_id FROM epochs WHERE ended_unix_ms IS NULL AND verifier IS NULL AND epoch <> ?1")?
+                .query_map([epoch], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<Vec<(i64, [u8; 16])>, _>>()?;
+            for (epoch, _) in &ended {
+                end(transaction, *epoch, SEALED_AGAIN, now)?;
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO earlier_sets (epoch, as_of, tags, set_id, set_bytes, records, rejected, input_digest, sealed_unix_ms,
+                     replaced_unix_ms)
+                     SELECT epoch, as_of, tags, set_id, set_bytes, records, rejected, input_digest,
+                       ifnull((SELECT max(o.replaced_unix_ms) FROM earlier_sets o WHERE o.epoch = e.epoch), begun_unix_ms), ?2
+                     FROM epochs e WHERE epoch = ?1",
+                )?
+                .execute(params![epoch, now])?;
+            transaction
+                .prepare_cached(
+                    "UPDATE epochs SET tau = ?2, as_of = ?3, session_tokens_max = ?4, declared_tags = ?5, tags = ?6, set_id = ?7, set_bytes = ?8,
+                     records = ?9, rejected = ?10, input_digest = ?11 WHERE epoch = ?1",
+                )?
+                .execute(params![
+                    epoch,
+                    set.tau.to_byte(),
+                    set.as_of,
+                    set.session_tokens_max,
+                    set.declared_tags,
+                    set.tags,
+                    offer.set_id,
+                    offer.set_bytes,
+                    entry.records,
+                    entry.rejected,
+                    entry.input_digest
                 ])?;
             Ok(ended.into_iter().map(|(_, epoch_id)| epoch_id).collect())
         })?)
@@ -189,5 +253,6 @@ fn epoch_row(row: &Row<'_>) -> Result<EpochRow, Failure> {
         sessions: row.get(19)?,
         charged_tokens: row.get(20)?,
         reserved_tokens: row.get(21)?,
+        earlier_sets: row.get(22)?,
     })
 }

@@ -24,7 +24,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::Error;
 use crate::disk::{DiskLock, RealDisk, lock};
 
-pub use rows::{DeliveryRow, EpochEnd, EpochEntry, EpochRow, LiveFiles, ReceiptRow, RefusalRow, SessionRow, SessionState};
+pub use rows::{DeliveryRow, EarlierSetRow, EpochEnd, EpochEntry, EpochRow, LiveFiles, ReceiptRow, RefusalRow, SessionRow, SessionState};
 pub use schema::SCHEMA_VERSION;
 pub use show::{DELIVERIES_MAX, REFUSALS_MAX};
 

@@ -28,7 +28,7 @@ pub struct EpochRow {
     pub verifier: Option<[u8; 32]>,
     /// The set; its descriptor names the epoch.
     pub offer: SetOffer,
-    /// Records read when it was sealed.
+    /// Records read when its set was sealed.
     pub records: u64,
     /// Records that gave no token.
     pub rejected: u64,
@@ -44,6 +44,33 @@ pub struct EpochRow {
     pub charged_tokens: u64,
     /// Evaluations that open sessions have reserved and not charged yet.
     pub reserved_tokens: u64,
+    /// Sets that this one took the place of, under the same key.
+    pub earlier_sets: u64,
+}
+
+/// A set that another of its epoch took the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierSetRow {
+    /// The epoch.
+    pub epoch_id: [u8; 16],
+    /// The set.
+    pub set_id: [u8; 32],
+    /// Its length in bytes.
+    pub set_bytes: u64,
+    /// Its tags.
+    pub tags: u64,
+    /// Its as-of date as decimal yyyymmdd; 0 for none.
+    pub as_of: u32,
+    /// Records read when it was sealed.
+    pub records: u64,
+    /// Records that gave no token.
+    pub rejected: u64,
+    /// Digest of the input, where one was taken.
+    pub input_digest: Option<[u8; 32]>,
+    /// When it was sealed, milliseconds since 1970.
+    pub sealed_unix_ms: u64,
+    /// When another took its place, milliseconds since 1970.
+    pub replaced_unix_ms: u64,
 }
 
 /// The end of an epoch.
@@ -86,6 +113,8 @@ pub struct SessionRow {
     pub request_digest: [u8; 32],
     /// The epoch that answers.
     pub epoch_id: [u8; 16],
+    /// The sealed set that it was opened with.
+    pub set_id: [u8; 32],
     /// The verifier's fingerprint.
     pub verifier: [u8; 32],
     /// Pairs asked.

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::disk::{Disk, RealDisk, directory_of};
 
 /// The version of the tables below, in `user_version`.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 /// `"OBLK"`: tells a ledger from other SQLite files, in `application_id`.
 const APPLICATION_ID: i64 = 0x4F42_4C4B;
 /// How long a call waits for another process's transaction.
@@ -72,6 +72,8 @@ CREATE TABLE sessions (
   charged_batches INTEGER NOT NULL DEFAULT 0 CHECK (charged_batches BETWEEN 0 AND batches),
   opened_unix_ms INTEGER NOT NULL,
   changed_unix_ms INTEGER NOT NULL,
+  -- The sealed set that it was opened with: an epoch that keeps its key may have another since.
+  set_id BLOB CHECK (length(set_id) = 32),
   -- Each verifier chooses its identifiers by itself: one must not be able to take another's.
   UNIQUE (verifier, request_id)
 ) STRICT;
@@ -119,7 +121,32 @@ CREATE TABLE refusals (
 CREATE INDEX refusals_verifier ON refusals (verifier, refused_unix_ms);
 ";
 
-/// Opens the ledger's file, which is created (0600) with its tables where it is missing.
+/// Since version 3.
+const EARLIER_SETS: &str = "
+-- Sets that another of the same epoch took the place of. The one in its place is in the epoch's own row.
+CREATE TABLE earlier_sets (
+  earlier_set INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL REFERENCES epochs (epoch),
+  as_of INTEGER NOT NULL,
+  tags INTEGER NOT NULL,
+  set_id BLOB NOT NULL CHECK (length(set_id) = 32),
+  set_bytes INTEGER NOT NULL,
+  records INTEGER NOT NULL CHECK (records >= 0),
+  rejected INTEGER NOT NULL CHECK (rejected >= 0),
+  input_digest BLOB CHECK (length(input_digest) = 32),
+  sealed_unix_ms INTEGER NOT NULL,
+  replaced_unix_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX earlier_sets_epoch ON earlier_sets (epoch);
+";
+
+/// From version 2, under which an epoch had one set, to version 3, without [`EARLIER_SETS`].
+const FROM_2: &str = "
+ALTER TABLE sessions ADD COLUMN set_id BLOB CHECK (length(set_id) = 32);
+UPDATE sessions SET set_id = (SELECT e.set_id FROM epochs e WHERE e.epoch = sessions.epoch);
+";
+
+/// Opens the ledger's file, which is created (0600) with its tables where it is missing; one of version 2 gets the tables of version 3.
 pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     // SQLite gives its side files the mode of this one.
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
@@ -152,11 +179,17 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
     if (version, application, tables) == (0, 0, 0) {
         transaction.execute_batch(TABLES).map_err(failed)?;
+        transaction.execute_batch(EARLIER_SETS).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     } else if application != APPLICATION_ID {
         return Err(Error::LedgerDamaged { path: path.display().to_string(), detail: "another program's database".to_owned() });
+    } else if version == 2 {
+        transaction.execute_batch(FROM_2).map_err(failed)?;
+        transaction.execute_batch(EARLIER_SETS).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
     } else if version != SCHEMA_VERSION {
         return Err(Error::LedgerVersion { path: path.display().to_string(), found: version, supported: SCHEMA_VERSION });
     } else {

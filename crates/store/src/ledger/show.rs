@@ -4,7 +4,7 @@ use oblink_session::ledger::LedgerError;
 use oblink_session::limits::DETAIL_BYTES_MAX;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{DeliveryRow, Failure, ReceiptRow, RefusalRow, SessionRow, SessionState, SqliteLedger, contradiction};
+use super::{DeliveryRow, EarlierSetRow, Failure, ReceiptRow, RefusalRow, SessionRow, SessionState, SqliteLedger, contradiction};
 use crate::Error;
 
 /// Deliveries of its set that a session gets: more than any line breaks, less than an attack needs.
@@ -20,7 +20,7 @@ pub const REFUSALS_MAX: u32 = 1_000;
 const SESSION_ROWS: &str =
     "SELECT s.session_id, s.request_id, s.request_digest, e.epoch_id, s.verifier, s.pairs, s.tokens, s.batches, s.state,
   s.charged_tokens, s.charged_batches, (SELECT ifnull(sum(d.bytes), 0) FROM deliveries d WHERE d.session = s.session),
-  s.opened_unix_ms, s.changed_unix_ms, r.completed_unix_ms, r.verifier_signature IS NOT NULL
+  s.opened_unix_ms, s.changed_unix_ms, r.completed_unix_ms, r.verifier_signature IS NOT NULL, ifnull(s.set_id, e.set_id)
   FROM sessions s JOIN epochs e USING (epoch) LEFT JOIN receipts r USING (session)";
 
 impl SqliteLedger {
@@ -28,12 +28,12 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown or suspended, or has had [`DELIVERIES_MAX`] deliveries; `EpochEnded`
-    /// where its epoch has ended, or has another set; `Busy` and `Storage`.
+    /// where its epoch has ended, or where it was opened with another set; `Busy` and `Storage`.
     pub fn record_delivery(&mut self, session_id: &[u8; 16], set_id: &[u8; 32], bytes: u64, clock_unix_ms: u64) -> Result<(), Error> {
         Ok(self.write(clock_unix_ms, |transaction, now| {
             let found: Option<(i64, bool, bool, u32)> = transaction
                 .prepare_cached(
-                    "SELECT s.session, s.state IN ('open', 'complete'), e.ended_unix_ms IS NULL AND e.set_id = ?2,
+                    "SELECT s.session, s.state IN ('open', 'complete'), e.ended_unix_ms IS NULL AND ifnull(s.set_id, e.set_id) = ?2,
                        (SELECT count(*) FROM deliveries d WHERE d.session = s.session)
                      FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
                 )?
@@ -135,11 +135,40 @@ impl SqliteLedger {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT session_id, set_id, bytes, delivered_unix_ms FROM deliveries JOIN sessions USING (session)
-                     ORDER BY delivery DESC LIMIT ?1",
+                    "SELECT s.session_id, d.set_id, d.bytes, d.delivered_unix_ms FROM deliveries d JOIN sessions s USING (session)
+                     ORDER BY d.delivery DESC LIMIT ?1",
                 )?
                 .query_map([most], |row| {
                     Ok(DeliveryRow { session_id: row.get(0)?, set_id: row.get(1)?, bytes: row.get(2)?, delivered_unix_ms: row.get(3)? })
+                })?
+                .collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+
+    /// The sets that others of their epochs took the place of, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn earlier_sets(&self) -> Result<Vec<EarlierSetRow>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT e.epoch_id, o.set_id, o.set_bytes, o.tags, o.as_of, o.records, o.rejected, o.input_digest, o.sealed_unix_ms,
+                     o.replaced_unix_ms FROM earlier_sets o JOIN epochs e USING (epoch) ORDER BY o.earlier_set",
+                )?
+                .query_map([], |row| {
+                    Ok(EarlierSetRow {
+                        epoch_id: row.get(0)?,
+                        set_id: row.get(1)?,
+                        set_bytes: row.get(2)?,
+                        tags: row.get(3)?,
+                        as_of: row.get(4)?,
+                        records: row.get(5)?,
+                        rejected: row.get(6)?,
+                        input_digest: row.get(7)?,
+                        sealed_unix_ms: row.get(8)?,
+                        replaced_unix_ms: row.get(9)?,
+                    })
                 })?
                 .collect::<Result<Vec<_>, _>>()?)
         })
@@ -213,6 +242,7 @@ fn session_row(row: &Row<'_>) -> Result<SessionRow, Failure> {
         request_id: row.get(1)?,
         request_digest: row.get(2)?,
         epoch_id: row.get(3)?,
+        set_id: row.get(16)?,
         verifier: row.get(4)?,
         pairs: row.get(5)?,
         tokens: row.get(6)?,

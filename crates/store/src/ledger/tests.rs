@@ -11,6 +11,7 @@ use oblink_session::tag::Tau;
 
 use super::*;
 
+mod replaced;
 mod repro;
 
 const VERIFIER: [u8; 32] = [1; 32];
@@ -72,6 +73,7 @@ fn session(id: u8) -> SessionEntry {
         request_digest: [id; 32],
         request: vec![id; 100],
         epoch_id: [10; 16],
+        set_id: [10; 32],
         verifier: VERIFIER,
         verifier_certificate: [id; 136],
         offered: vec![1, id],
@@ -319,7 +321,10 @@ fn an_epoch_of_nobodys_becomes_the_first_comers_for_good() {
     assert!(matches!(ledger.open_session(&SessionEntry { verifier: OTHER, ..session(2) }), Err(LedgerError::EpochEnded)));
     // Nor does one who has an epoch take the next that is nobody's.
     ledger.begin_epoch(&epoch(11, None)).unwrap();
-    assert!(matches!(ledger.open_session(&SessionEntry { epoch_id: [11; 16], ..session(3) }), Err(LedgerError::EpochEnded)));
+    assert!(matches!(
+        ledger.open_session(&SessionEntry { epoch_id: [11; 16], set_id: [11; 32], ..session(3) }),
+        Err(LedgerError::EpochEnded)
+    ));
     assert_eq!(ledger.current_epoch(&VERIFIER).unwrap().unwrap().offer.descriptor.epoch_id, [10; 16]);
 }
 
@@ -335,8 +340,9 @@ fn sealing_again_ends_the_epoch_before() {
     assert!(matches!(ledger.charge(&batch(1, 1, 1)), Err(LedgerError::EpochEnded)));
     assert!(matches!(ledger.charge(&batch(1, 0, 1)), Err(LedgerError::EpochEnded)));
     assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::SessionNotOpen)));
-    for epoch_id in [[10; 16], [13; 16]] {
-        assert!(matches!(ledger.open_session(&SessionEntry { epoch_id, ..session(1) }), Err(LedgerError::EpochEnded)));
+    for epoch in [10, 13] {
+        let entry = SessionEntry { epoch_id: [epoch; 16], set_id: [epoch; 32], ..session(1) };
+        assert!(matches!(ledger.open_session(&entry), Err(LedgerError::EpochEnded)));
     }
     let epochs = ledger.epochs().unwrap();
     assert_eq!(epochs.iter().map(|epoch| epoch.ended.is_some()).collect::<Vec<_>>(), [true, false, true, false]);

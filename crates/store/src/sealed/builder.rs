@@ -65,7 +65,7 @@ pub struct SetParameters {
 #[derive(Debug)]
 pub struct SetBuilder {
     disk: Arc<dyn Disk>,
-    runs: Runs,
+    runs: Runs<u128>,
     tags: Vec<u128>,
     capacity: usize,
     fan_in: usize,
@@ -119,6 +119,16 @@ impl SetBuilder {
         Ok(())
     }
 
+    /// The runs, for the cache that is made beside the set.
+    pub(crate) fn runs(&self) -> &Runs<u128> {
+        &self.runs
+    }
+
+    /// The disk, likewise.
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     fn sort(&mut self) {
         self.tags.sort_unstable();
         self.tags.dedup();
@@ -165,7 +175,7 @@ struct Census {
 }
 
 impl Census {
-    fn take(source: &mut dyn Ascending) -> Result<Self, Error> {
+    fn take(source: &mut dyn Ascending<u128>) -> Result<Self, Error> {
         let mut census = Self { distinct: 0, parting: [0; 128] };
         let mut previous = None;
         while let Some(prefix) = source.next()? {
@@ -186,7 +196,7 @@ impl Census {
 
 /// Counts, then writes. The merge is run twice for it rather than once into a temporary file: reading the runs again costs less than
 /// writing the merged prefixes, and the disk need hold only half as much beside the set.
-fn write_set<A: Ascending>(
+fn write_set<A: Ascending<u128>>(
     disk: &dyn Disk,
     ascending: impl Fn() -> Result<A, Error>,
     parameters: &SetParameters,

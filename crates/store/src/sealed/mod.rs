@@ -13,7 +13,7 @@ mod header;
 mod held;
 mod reader;
 mod received;
-mod sort;
+pub(crate) mod sort;
 mod verified;
 
 #[cfg(test)]

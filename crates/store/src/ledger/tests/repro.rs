@@ -20,7 +20,9 @@ fn repro_a_session_resumes_under_its_own_epoch_alone() {
     }
     ledger.suspend(&[2; 16], &[], CLOCK).unwrap();
     completed(&mut ledger, 3);
-    let opening = |ledger: &mut SqliteLedger, id, epoch| ledger.open_session(&SessionEntry { epoch_id: [epoch; 16], ..session(id) });
+    let opening = |ledger: &mut SqliteLedger, id, epoch| {
+        ledger.open_session(&SessionEntry { epoch_id: [epoch; 16], set_id: [epoch; 32], ..session(id) })
+    };
     // Another current epoch, even if it were open to this verifier, is not the one that was asked.
     ledger.begin_epoch(&epoch(11, Some(OTHER))).unwrap();
     for id in 1..=3 {
@@ -123,7 +125,8 @@ fn repro_a_receipt_can_be_made_again_from_the_ledger() {
 fn repro_request_ids_of_two_verifiers_do_not_meet() {
     let (_home, mut ledger) = Home::with_epoch();
     ledger.begin_epoch(&epoch(11, Some(OTHER))).unwrap();
-    let others = SessionEntry { verifier: OTHER, epoch_id: [11; 16], session_id: [50; 16], request_id: [1; 16], ..session(5) };
+    let others =
+        SessionEntry { verifier: OTHER, epoch_id: [11; 16], set_id: [11; 32], session_id: [50; 16], request_id: [1; 16], ..session(5) };
     ledger.open_session(&others).unwrap();
     assert_eq!(ledger.open_session(&session(1)).unwrap(), SessionOpening::New);
     let SessionOpening::Resumed { holder_nonce, .. } = ledger.open_session(&others).unwrap() else { panic!() };
@@ -226,8 +229,8 @@ fn repro_a_file_of_the_version_before_is_named_as_that() {
     ledger.connection.pragma_update(None, "user_version", 1).unwrap();
     drop(ledger);
     let error = SqliteLedger::open(&home.path()).unwrap_err();
-    assert!(matches!(error, Error::LedgerVersion { found: 1, supported: 2, .. }), "{error}");
-    assert!(error.to_string().ends_with("has ledger version 1; this program reads version 2"), "{error}");
+    assert!(matches!(error, Error::LedgerVersion { found: 1, supported: 3, .. }), "{error}");
+    assert!(error.to_string().ends_with("has ledger version 1; this program reads version 3"), "{error}");
 }
 
 /// EPO-3: after a crash between the end of an epoch and the deletion of its files, nothing said which files those are.

@@ -1,0 +1,125 @@
+//! A chunk of records to tags: one core's work. What a cache knows is neither canonicalised nor evaluated again.
+
+use oblink_linkage::{Ruleset, TokenArena};
+use oblink_session::epoch::EpochKeys;
+use oblink_session::tag::TagPrefix;
+use oblink_store::cache::{CacheKeys, KnownRows, RowDigest};
+
+use crate::failure::Failure;
+use crate::rows::{NameFields, RowChunk, RowView};
+use crate::tokens::tokenize_row;
+
+/// One epoch's keys, and what is known of its records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tagger<'a> {
+    pub(super) keys: &'a EpochKeys,
+    pub(super) caching: Option<(&'a CacheKeys, Option<&'a KnownRows>)>,
+}
+
+/// What a chunk came to.
+#[derive(Debug)]
+pub(super) struct Tagged {
+    /// The rows themselves.
+    pub(super) chunk: RowChunk,
+    /// Rows that gave no token: their index in the chunk, and why.
+    pub(super) rejected: Vec<(usize, &'static str)>,
+    /// For each epoch, the tags that had to be computed.
+    pub(super) computed: Vec<Computed>,
+}
+
+/// The tags of one epoch that had to be computed.
+#[derive(Debug, Default)]
+pub(super) struct Computed {
+    pub(super) prefixes: Vec<TagPrefix>,
+    /// Where there is a cache: each tag's row, in the same order.
+    pub(super) rows: Vec<(RowDigest, TagPrefix)>,
+}
+
+/// The rows that an epoch has to compute.
+enum Due {
+    All,
+    /// By index, with their digests.
+    Some(Vec<(usize, RowDigest)>),
+}
+
+/// Computes the tags of a chunk's records under every epoch, but for those that an epoch's cache knows.
+///
+/// # Errors
+/// As [`EpochKeys::tag_prefixes`].
+pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) -> Result<Tagged, Failure> {
+    let due: Vec<Due> = taggers.iter().map(|tagger| due(tagger, &chunk)).collect();
+    let mut is_due = vec![due.iter().any(|due| matches!(due, Due::All)); chunk.len()];
+    for due in &due {
+        if let Due::Some(rows) = due {
+            rows.iter().for_each(|(row, _)| is_due[*row] = true);
+        }
+    }
+    let mut tokens = TokenArena::with_capacity(chunk.len() * usize::from(ruleset.tokens_per_pair()), chunk.len() * 128);
+    // For each row, its first token; one more at the end.
+    let mut first = Vec::with_capacity(chunk.len() + 1);
+    let mut rejected = Vec::new();
+    for (row, is_due) in is_due.into_iter().enumerate() {
+        first.push(tokens.len());
+        let Some(view) = chunk.row(row).filter(|_| is_due) else { continue };
+        if let Err(reason) = tokenize_row(ruleset, &view, &mut tokens) {
+            rejected.push((row, reason));
+        }
+    }
+    first.push(tokens.len());
+    let all: Vec<&[u8]> = tokens.iter().collect();
+    let computed = taggers.iter().zip(&due).map(|(tagger, due)| compute(tagger.keys, due, &first, &all)).collect::<Result<_, _>>()?;
+    Ok(Tagged { chunk, rejected, computed })
+}
+
+/// The rows that this epoch has not sealed before. A row that is not understood as CSV has no tag, and is looked at again each time; so is
+/// one that the ruleset refuses: no cache has either.
+fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Due {
+    let Some((keys, known)) = tagger.caching else { return Due::All };
+    let mut scratch = Vec::with_capacity(512);
+    let rows = chunk.iter().enumerate().filter_map(|(row, view)| {
+        let digest = digest(keys, &view, &mut scratch);
+        let is_known = view.problem.is_none() && known.is_some_and(|known| known.recall(digest));
+        (!is_known).then_some((row, digest))
+    });
+    Due::Some(rows.collect())
+}
+
+/// Digests everything of a row that its tokens depend on: the fields as the ruleset is given them, whatever the file calls its columns.
+fn digest(keys: &CacheKeys, view: &RowView<'_>, scratch: &mut Vec<u8>) -> RowDigest {
+    let RowView { address, unit, city, state, postal_code, .. } = *view;
+    match view.name {
+        NameFields::Whole(name) => keys.digest(&["whole", name, address, unit, city, state, postal_code], scratch),
+        NameFields::Parts { given, middle, family, suffix } => {
+            keys.digest(&["parts", given, middle, family, suffix, address, unit, city, state, postal_code], scratch)
+        }
+    }
+}
+
+fn compute(keys: &EpochKeys, due: &Due, first: &[usize], all: &[&[u8]]) -> Result<Computed, Failure> {
+    let of_row = |row: usize| -> Result<&[&[u8]], Failure> {
+        first
+            .get(row)
+            .zip(first.get(row + 1))
+            .and_then(|(begin, end)| all.get(*begin..*end))
+            .ok_or_else(|| Failure::bug("a token is missing"))
+    };
+    match due {
+        Due::All => {
+            let mut prefixes = vec![TagPrefix(0); all.len()];
+            keys.tag_prefixes(all, &mut prefixes)?;
+            Ok(Computed { prefixes, rows: Vec::new() })
+        }
+        Due::Some(due) => {
+            let (mut own, mut digests) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
+            for (row, digest) in due {
+                let tokens = of_row(*row)?;
+                own.extend_from_slice(tokens);
+                digests.extend(std::iter::repeat_n(*digest, tokens.len()));
+            }
+            let mut prefixes = vec![TagPrefix(0); own.len()];
+            keys.tag_prefixes(&own, &mut prefixes)?;
+            let rows = digests.into_iter().zip(prefixes.iter().copied()).collect();
+            Ok(Computed { prefixes, rows })
+        }
+    }
+}
