@@ -33,8 +33,9 @@ class Skip(Exception):
 
 
 def last_line(text):
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line]
+    """What a program that failed had to say, in a line: the last that speaks of an error, but for warnings."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("WARNING")]
+    errors = [line.removeprefix("ERROR: ") for line in lines if "rror" in line or line.startswith("ERROR")]
     return (errors or lines or ["it said nothing"])[-1][:300]
 
 

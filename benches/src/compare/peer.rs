@@ -178,6 +178,34 @@ mod tests {
         assert!(prepared.iter().all(|(_, answer)| matches!(answer, Answer::Skipped(why) if why.contains("environment"))));
     }
 
+    /// The Python side's own judgement, where there is a Python: only the ids that both files have are exact, and a reason is one line.
+    #[test]
+    fn the_python_side_sees_a_wrong_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let Some(python) = Python::new(None, at("scripts"), at("environment")).unwrap() else { return };
+        fs::write(at("verifier.csv"), "id\na\nb\nc\n").unwrap();
+        fs::write(at("holder.csv"), "id\nc\nd\na\n").unwrap();
+        let ask = |code: &str| {
+            let script = format!("import sys, json; sys.path.insert(0, sys.argv[1]); import peers; print(json.dumps({code}))");
+            let output =
+                Command::new(&python.program).args(["-B", "-c", &script]).arg(&python.scripts).arg(folder.path()).output().unwrap();
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        };
+        for (found, count, exact) in [
+            ("id\nc\na\n", 2, true),
+            ("\"id\"\n\"a\"\n\"c\"\n", 2, true),
+            ("id\na\nb\n", 2, false),
+            ("id\na\na\n", 2, false),
+            ("id\n", 0, false),
+        ] {
+            fs::write(at("found.csv"), found).unwrap();
+            assert_eq!(ask("peers.judged(sys.argv[2])"), serde_json::json!({ "intersection": count, "exact": exact }), "{found}");
+        }
+        assert_eq!(ask(r#"peers.last_line("WARNING: an error\nERROR: no wheel\nsee there\n")"#), "no wheel");
+        assert_eq!(ask(r#"peers.last_line("")"#), "it said nothing");
+    }
+
     /// Every wheel is pinned and every pin has a hash.
     #[test]
     fn requirements_are_pinned_and_hashed() {

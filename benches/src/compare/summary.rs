@@ -158,6 +158,9 @@ pub(super) fn tables(contestants: &[(&str, &[Round])]) -> String {
         ));
     }
     let [(_, oblink), peers @ ..] = contestants else { return text };
+    if peers.iter().all(|(_, rounds)| rounds.is_empty()) {
+        return text;
+    }
     text.push_str("\noblink over           seal   session   later       both      wall\n");
     for (title, rounds) in peers.iter().filter(|(_, rounds)| !rounds.is_empty()) {
         text.push_str(&Ratios::of(oblink, rounds).row(title));
@@ -234,6 +237,7 @@ mod tests {
         assert_eq!(width(lines[0].strip_suffix("found").unwrap()), width(lines[1]), "{text}");
         assert_eq!(width(lines[5]), width(lines[6]), "{text}");
         assert!(!text.contains("UB-PSI"), "{text}");
+        assert!(!tables(&[("oblink", &rounds), ("SecretFlow RR22", &[])]).contains("oblink over"));
     }
 
     #[test]
