@@ -61,6 +61,7 @@ fn charge(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let offer = seal(dir.path(), &prefixes(10), 0).offer().clone();
     let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let set_id = offer.set_id;
     ledger.begin_epoch(&EpochEntry { verifier: None, offer, records: 10, rejected: 0, input_digest: None, clock_unix_ms: 0 }).unwrap();
     let session = SessionEntry {
         session_id: [1; 16],
@@ -68,6 +69,7 @@ fn charge(c: &mut Criterion) {
         request_digest: [1; 32],
         request: vec![0; 200],
         epoch_id: [1; 16],
+        set_id,
         verifier: [1; 32],
         verifier_certificate: [1; 136],
         offered: Vec::new(),

@@ -11,11 +11,8 @@ pub mod ratios;
 pub mod sample;
 pub mod scale;
 
-/// The engine that multiplies points in `oblink-oprf`. There is one so far: the library's own scalar arithmetic.
-const ENGINE: &str = "dalek";
-
 /// The engine that `oblink-oprf` has chosen on this machine.
 #[must_use]
 pub fn engine() -> &'static str {
-    ENGINE
+    oblink_oprf::Engine::in_use().name()
 }

@@ -10,6 +10,7 @@ use oblink_benches::{plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
 use oblink_node::failure::{Exit, Failure};
 use oblink_node::report::Reporter;
+use oblink_oprf::Engine;
 
 /// What oblink costs on this machine.
 #[derive(Parser, Debug)]
@@ -99,6 +100,9 @@ struct RatioArgs {
     /// Items of one measurement: a slice of a batch.
     #[arg(long, default_value = "2048", value_parser = clap::value_parser!(u16).range(1..=32_768), value_name = "N")]
     items: u16,
+    /// The engine to measure, by name: portable, avx2 or ifma; by default the one that the program would take.
+    #[arg(long, value_name = "NAME")]
+    engine: Option<Engine>,
 }
 
 fn main() -> ExitCode {
@@ -126,7 +130,10 @@ fn main() -> ExitCode {
         Command::Plot(PlotArgs { files, output }) => plot::run(&files, &output)
             .map(|runs| reporter.answer(&format!("{runs} runs drawn in {}", output.display())))
             .map_err(|error| Failure::input("plot", format!("{error:#}"))),
-        Command::Ratios(args) => ratios::run(args.rounds, args.items.into(), &reporter).map_err(|error| Failure::bug(format!("{error:#}"))),
+        Command::Ratios(RatioArgs { rounds, items, engine }) => engine
+            .map_or(Ok(()), Engine::choose)
+            .map_err(|error| Failure::usage("engine", error.to_string()))
+            .and_then(|()| ratios::run(rounds, items.into(), &reporter).map_err(|error| Failure::bug(format!("{error:#}")))),
     };
     match done {
         Ok(()) => Exit::Done.into(),
