@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use crate::group;
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{avx2::Avx2, ifma::Ifma};
+#[cfg(target_arch = "x86_64")]
+use crate::sha512;
 
 /// An implementation of the arithmetic on slices. All give the same results, bit for bit; only the time differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +72,16 @@ impl Engine {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 static TESTED: OnceLock<Option<Avx2>> = OnceLock::new();
-                TESTED.get_or_init(|| Avx2::detect().filter(|lanes| group::self_test(*lanes))).map(Backend::Avx2)
+                TESTED
+                    .get_or_init(|| Avx2::detect().filter(|lanes| group::self_test(*lanes) && sha512::self_test(*lanes)))
+                    .map(Backend::Avx2)
             }
             #[cfg(target_arch = "x86_64")]
             Self::Ifma => {
                 static TESTED: OnceLock<Option<Ifma>> = OnceLock::new();
-                TESTED.get_or_init(|| Ifma::detect().filter(|lanes| group::self_test(*lanes))).map(Backend::Ifma)
+                TESTED
+                    .get_or_init(|| Ifma::detect().filter(|lanes| group::self_test(*lanes) && sha512::self_test(*lanes)))
+                    .map(Backend::Ifma)
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Ifma => None,

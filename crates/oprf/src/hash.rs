@@ -6,17 +6,20 @@ use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
+use crate::sha512::{BLOCK, Message, Midstate, Outer, digests};
 use crate::suite::{CONTEXT_LEN, INPUT_MAX, Mode, NE, NH};
 
-/// `r_in_bytes` of SHA-512: `Z_pad` is this many zeros, exactly one block.
-const BLOCK: usize = 128;
+/// Weights whose hashes are kept at a time.
+const CHUNK: usize = 256;
 
 /// `expand_message_xmd` for one domain separation tag.
 ///
-/// Keeps SHA-512's state after `Z_pad`, which never changes: one compression fewer for each message.
+/// Keeps SHA-512's state after `Z_pad`, which never changes and is exactly one block: one compression fewer for each message.
 pub(crate) struct Expander {
-    padded: Sha512,
+    padded: Midstate,
     dst_prime: Vec<u8>,
+    /// `b_1` of `b_0`, where the tag is short enough for one block.
+    b_1: Option<Outer>,
 }
 
 impl Expander {
@@ -28,22 +31,25 @@ impl Expander {
             dst.to_vec()
         };
         dst_prime.push(dst_prime.len() as u8);
-        Self { padded: Sha512::new_with_prefix([0; BLOCK]), dst_prime }
+        let b_1 = Outer::new(Midstate::new(), &[&[1], &*dst_prime].concat());
+        Self { padded: Midstate::after(&[0; BLOCK]), dst_prime, b_1 }
     }
 
-    /// The state after `Z_pad`, to which the caller appends the message.
-    fn message(&self) -> Sha512 {
-        self.padded.clone()
+    /// What follows a message in `b_0`, for `len` bytes of output.
+    #[inline(always)]
+    fn end(&self, len: usize, message: &mut Message<'_>) {
+        message.put(&(len as u16).to_be_bytes());
+        message.put(&[0]);
+        message.put(&self.dst_prime);
     }
 
-    /// Ends the message and writes `uniform_bytes`, at most 255 × 64 of them (RFC 9380 §5.3.1 steps 3–12).
-    fn finish(&self, message: Sha512, uniform: &mut [u8]) {
+    /// `uniform_bytes` after `b_0`, at most 255 × 64 of them (RFC 9380 §5.3.1 steps 8–12).
+    fn after(&self, b_0: &[u8; NH], uniform: &mut [u8]) {
         debug_assert!(uniform.len() <= 255 * NH);
-        let b_0 = message.chain_update((uniform.len() as u16).to_be_bytes()).chain_update([0]).chain_update(&self.dst_prime).finalize();
         let mut previous = [0; NH];
         for (i, chunk) in uniform.chunks_mut(NH).enumerate() {
             // strxor(b_0, b_(i - 1)); b_1 is of b_0 itself, hence the zeros before it.
-            for (byte, b_0) in previous.iter_mut().zip(&b_0) {
+            for (byte, b_0) in previous.iter_mut().zip(b_0) {
                 *byte ^= b_0;
             }
             let b_i = Sha512::new().chain_update(previous).chain_update([i as u8 + 1]).chain_update(&self.dst_prime).finalize();
@@ -52,15 +58,27 @@ impl Expander {
         }
     }
 
+    /// `expand_message_xmd(msg, DST, 64)` of each message, which `message` puts together for a position in `uniform`.
+    #[inline(always)]
+    fn expand_slice(&self, message: impl Fn(usize, &mut Message<'_>), uniform: &mut [[u8; NH]]) {
+        let whole = |i: usize, to: &mut Message<'_>| {
+            message(i, to);
+            self.end(NH, to);
+        };
+        digests(&self.padded, self.b_1.as_ref(), whole, uniform);
+        if self.b_1.is_none() {
+            for uniform in uniform {
+                let b_0 = *uniform;
+                self.after(&b_0, uniform);
+            }
+        }
+    }
+
     /// `expand_message_xmd(msg, DST, 64)`, the message given in parts.
     fn expand(&self, parts: &[&[u8]]) -> [u8; NH] {
-        let mut message = self.message();
-        for part in parts {
-            message.update(part);
-        }
-        let mut uniform = [0; NH];
-        self.finish(message, &mut uniform);
-        uniform
+        let mut uniform = [[0; NH]];
+        self.expand_slice(|_, to| parts.iter().for_each(|part| to.put(part)), &mut uniform);
+        uniform[0]
     }
 }
 
@@ -98,9 +116,7 @@ impl Hashes {
 
     /// `HashToGroup` up to the one-way map: the 64 uniform bytes of each input (RFC 9497 §4.1). Slices are equally long.
     pub(crate) fn to_group_slice<I: AsRef<[u8]>>(&self, inputs: &[I], uniform: &mut [[u8; NH]]) {
-        for (input, uniform) in inputs.iter().zip(uniform) {
-            *uniform = self.group.expand(&[input.as_ref()]);
-        }
+        self.group.expand_slice(|i, to| to.put(inputs[i].as_ref()), uniform);
     }
 
     /// `HashToScalar` (RFC 9497 §4.1).
@@ -123,21 +139,24 @@ impl Hashes {
             .chain_update(prefix(self.seed_dst.len()))
             .chain_update(self.seed_dst)
             .finalize();
-        let start = self.scalar.message().chain_update(prefix(NH)).chain_update(seed);
-        let weight = |(i, (c, d)): (usize, (&[u8; NE], &[u8; NE]))| {
-            let mut uniform = [0; NH];
-            let message = start
-                .clone()
-                .chain_update((i as u16).to_be_bytes())
-                .chain_update(prefix(NE))
-                .chain_update(c)
-                .chain_update(prefix(NE))
-                .chain_update(d)
-                .chain_update(b"Composite");
-            self.scalar.finish(message, &mut uniform);
-            Scalar::from_bytes_mod_order_wide(&uniform)
-        };
-        (first..).zip(blinded.iter().zip(evaluated)).map(weight).collect()
+        let mut weights = Vec::with_capacity(blinded.len());
+        let mut uniform = [[0; NH]; CHUNK];
+        for (n, (c, d)) in blinded.chunks(CHUNK).zip(evaluated.chunks(CHUNK)).enumerate() {
+            let uniform = &mut uniform[..c.len()];
+            let message = |i: usize, to: &mut Message<'_>| {
+                to.put(&prefix(NH));
+                to.put(&seed);
+                to.put(&((first + n * CHUNK + i) as u16).to_be_bytes());
+                to.put(&prefix(NE));
+                to.put(&c[i]);
+                to.put(&prefix(NE));
+                to.put(&d[i]);
+                to.put(b"Composite");
+            };
+            self.scalar.expand_slice(message, uniform);
+            weights.extend(uniform.iter().map(Scalar::from_bytes_mod_order_wide));
+        }
+        weights
     }
 }
 
@@ -150,24 +169,24 @@ const fn prefix(len: usize) -> [u8; 2] {
 /// The last hash of `Finalize` and `Evaluate` for each input and its element (RFC 9497 §3.3.1, §3.3.2); inputs were checked to be at
 /// most 65,535 bytes. Slices are equally long.
 pub(crate) fn finalize_slice<I: AsRef<[u8]>>(inputs: &[I], elements: &[[u8; NE]], out: &mut [[u8; NH]]) {
-    for ((input, element), out) in inputs.iter().zip(elements).zip(out) {
-        let input = input.as_ref();
-        *out = Sha512::new()
-            .chain_update(prefix(input.len()))
-            .chain_update(input)
-            .chain_update(prefix(NE))
-            .chain_update(element)
-            .chain_update(b"Finalize")
-            .finalize()
-            .into();
-    }
+    let message = |i: usize, to: &mut Message<'_>| {
+        let input = inputs[i].as_ref();
+        to.put(&prefix(input.len()));
+        to.put(input);
+        to.put(&prefix(NE));
+        to.put(&elements[i]);
+        to.put(b"Finalize");
+    };
+    digests(&Midstate::new(), None, message, out);
 }
 
 /// `SHA-512(seed ‖ i:u32)` for i from 0, in `out` (SPEC BAT-6).
 pub(crate) fn counter_slice(seed: &[u8; NH], out: &mut [[u8; NH]]) {
-    for (i, out) in (0_u32..).zip(out) {
-        *out = Sha512::new().chain_update(seed).chain_update(i.to_be_bytes()).finalize().into();
-    }
+    let message = |i: usize, to: &mut Message<'_>| {
+        to.put(seed);
+        to.put(&(i as u32).to_be_bytes());
+    };
+    digests(&Midstate::new(), None, message, out);
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@
 
 pub mod additive;
 mod blind;
+mod blind_key;
 mod bound;
 mod composite;
 mod engine;
@@ -84,10 +85,12 @@ mod keys;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 mod proof;
+mod sha512;
 mod suite;
 mod verify;
 
 pub use blind::{Blind, blind_slice};
+pub use blind_key::{BlindKey, Info};
 pub use bound::{BATCH_PROOF_LEN, BatchProof, BoundBatch, verify_batch};
 pub use composite::Composite;
 pub use engine::{Engine, EngineError};

@@ -5,7 +5,13 @@ use super::*;
 fn expand(dst: &[u8], msg: &[u8], len: usize) -> String {
     let expander = Expander::new(dst);
     let mut uniform = vec![0; len];
-    expander.finish(expander.message().chain_update(msg), &mut uniform);
+    let mut b_0 = [[0; NH]];
+    let message = |_, to: &mut Message<'_>| {
+        to.put(msg);
+        expander.end(len, to);
+    };
+    digests(&expander.padded, None, message, &mut b_0);
+    expander.after(&b_0[0], &mut uniform);
     hex::encode(uniform)
 }
 
@@ -84,6 +90,7 @@ fn parts_are_one_message() {
 /// slices of every length around a few lanes, mixed lengths side by side.
 mod slices {
     use super::*;
+    use crate::engine::on_every_engine;
 
     fn inputs(n: usize) -> Vec<Vec<u8>> {
         (0..n).map(|i| (0..(i * 37) % 300).map(|j| (i + j) as u8).collect()).collect()
@@ -104,6 +111,10 @@ mod slices {
 
     #[test]
     fn inputs_to_the_group_and_outputs() {
+        on_every_engine(group_and_outputs);
+    }
+
+    fn group_and_outputs() {
         for n in (0..12).chain([300]) {
             let inputs = inputs(n);
             let mut uniform = vec![[0; NH]; n];
@@ -126,6 +137,10 @@ mod slices {
 
     #[test]
     fn composite_weights() {
+        on_every_engine(weights);
+    }
+
+    fn weights() {
         let public = [9; NE];
         let seed = sha512(&[&[0, 32], &public, &[0, 33], b"Seed-", CONTEXT]);
         for (first, n) in [(0, 1), (0, 9), (65_530, 5), (300, 0)] {
@@ -144,6 +159,10 @@ mod slices {
 
     #[test]
     fn counters() {
+        on_every_engine(counter_blocks);
+    }
+
+    fn counter_blocks() {
         let seed = [3; NH];
         for n in [0, 1, 3, 4, 5, 9, 700] {
             let mut out = vec![[0; NH]; n];

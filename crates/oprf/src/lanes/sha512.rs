@@ -1,39 +1,18 @@
-//! SHA-512 (FIPS 180-4 §6.4) of many independent messages at once, one in each 64-bit lane of vector registers.
-//!
-//! [`digests`] takes messages of any lengths that begin with the same whole blocks ([`Midstate`]), and hashes their digests once more
-//! where asked ([`Outer`]): that is what RFC 9380's `expand_message_xmd` and HMAC do. Lengths are public, contents are not: which messages
-//! go side by side depends on lengths alone.
+//! SHA-512 (FIPS 180-4 §6.4) of several messages at once, one in each 64-bit lane: what [`crate::sha512`] runs on.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use sha2::block_api::compress512;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a block.
-pub(crate) const BLOCK: usize = 128;
-/// Bytes of a digest.
-pub(crate) const DIGEST: usize = 64;
-/// What padding adds at the least: a bit and the length in 16 bytes.
-const PADDING: usize = 17;
+use crate::sha512::{BLOCK, DIGEST, Message, Midstate, Outer, blocks, encode, one, pad};
+
 /// Messages of at most so many blocks are hashed side by side; longer ones, which are rare, one by one.
 const BLOCKS_MAX: usize = 4;
 /// The most lanes of any backend.
 const LANES_MAX: usize = 8;
 /// Messages that are sorted by their blocks at a time.
 const CHUNK: usize = 256;
-
-/// The initial state (FIPS 180-4 §5.3.5).
-const INITIAL: [u64; 8] = [
-    0x6a09_e667_f3bc_c908,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1,
-    0x9b05_688c_2b3e_6c1f,
-    0x1f83_d9ab_fb41_bd6b,
-    0x5be0_cd19_137e_2179,
-];
 
 /// The rounds' constants (FIPS 180-4 §4.2.3).
 #[rustfmt::skip]
@@ -61,103 +40,9 @@ static ROUNDS: [u64; 80] = [
     0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 ];
 
-/// The state after whole blocks with which every message of a call begins. Wiped when dropped: HMAC's are as secret as its key.
-#[derive(Clone, ZeroizeOnDrop)]
-pub(crate) struct Midstate {
-    state: [u64; 8],
-    bytes: usize,
-}
-
-impl Midstate {
-    /// Before any block.
-    pub(crate) const fn new() -> Self {
-        Self { state: INITIAL, bytes: 0 }
-    }
-
-    /// After one block.
-    pub(crate) fn after(block: &[u8; BLOCK]) -> Self {
-        let mut this = Self::new();
-        compress512(&mut this.state, &[*block]);
-        this.bytes = BLOCK;
-        this
-    }
-}
-
-/// A second hash over the digest: `SHA-512(start ‖ digest ‖ tail)`.
-#[derive(Clone)]
-pub(crate) struct Outer {
-    start: Midstate,
-    /// The last half of the block, padded.
-    tail: [u64; 8],
-}
-
-impl Outer {
-    /// `None` if the tail is too long for one block: above 47 bytes.
-    pub(crate) fn new(start: Midstate, tail: &[u8]) -> Option<Self> {
-        let mut block = [0; BLOCK];
-        block.get_mut(DIGEST..DIGEST + tail.len())?.copy_from_slice(tail);
-        if blocks(DIGEST + tail.len()) != 1 {
-            return None;
-        }
-        pad(&mut block, DIGEST + tail.len(), start.bytes);
-        let mut words = [0; 8];
-        for (word, bytes) in words.iter_mut().zip(block[DIGEST..].as_chunks().0) {
-            *word = u64::from_be_bytes(*bytes);
-        }
-        Some(Self { start, tail: words })
-    }
-}
-
-/// Where one message is put together.
-pub(crate) struct Message<'a> {
-    /// Nothing, where only the length is wanted.
-    place: &'a mut [u8],
-    len: usize,
-}
-
-impl Message<'_> {
-    /// Appends a part.
-    #[inline(always)]
-    pub(crate) fn put(&mut self, part: &[u8]) {
-        if let Some(place) = self.place.get_mut(self.len..self.len + part.len()) {
-            place.copy_from_slice(part);
-        }
-        self.len += part.len();
-    }
-}
-
-/// How many blocks a message takes, padding included.
-const fn blocks(len: usize) -> usize {
-    (len + PADDING).div_ceil(BLOCK)
-}
-
-/// Pads a message of `len` bytes that follows `before` bytes to the end of `place` (FIPS 180-4 §5.1.2).
-fn pad(place: &mut [u8], len: usize, before: usize) {
-    let bits = 8 * (before + len) as u128;
-    let end = place.len() - size_of_val(&bits);
-    place[len] = 0x80;
-    place[len + 1..end].fill(0);
-    place[end..].copy_from_slice(&bits.to_be_bytes());
-}
-
-/// The digest of each message: `SHA-512(start ‖ message)`, hashed once more by `outer`, if there is one. `message` puts together the message
-/// of a position in `out`; it is asked twice, the same both times.
-pub(crate) fn digests(start: &Midstate, outer: Option<&Outer>, message: impl Fn(usize, &mut Message<'_>), out: &mut [[u8; DIGEST]]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if let Some(lanes) = x86::Avx512::detect() {
-            return side_by_side(lanes, start, outer, message, out);
-        }
-        if let Some(lanes) = x86::Avx2::detect() {
-            return side_by_side(lanes, start, outer, message, out);
-        }
-    }
-    one_by_one(start, outer, message, out);
-}
-
 /// What a backend gives: 64-bit words, one for each lane. As with [`Lanes`](super::backend::Lanes), a value is a token that the processor
 /// has the instructions.
-trait Words: Copy {
+pub(crate) trait Words: Copy {
     /// Messages hashed at once, at most [`LANES_MAX`].
     const WIDTH: usize;
     /// One word for each lane.
@@ -192,7 +77,7 @@ trait Words: Copy {
 /// One lane's message.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Blocks([[u8; BLOCK]; BLOCKS_MAX]);
+pub(crate) struct Blocks([[u8; BLOCK]; BLOCKS_MAX]);
 
 /// Round `I` of sixteen: the variables' names move on by one each time, so that none is copied.
 #[inline(always)]
@@ -353,17 +238,9 @@ fn splat<W: Words>(w: W, words: &[u64], to: &mut [W::Word]) {
     }
 }
 
-/// A state's big-endian bytes.
-#[inline(always)]
-fn encode(state: &[u64; 8], out: &mut [u8; DIGEST]) {
-    for (out, word) in out.as_chunks_mut().0.iter_mut().zip(state) {
-        *out = word.to_be_bytes();
-    }
-}
-
-/// [`digests`] with a vector backend: messages of as many blocks go together; where one length ends and the next begins, the lanes that are
+/// [`digests`](crate::sha512::digests) with a vector backend: messages of as many blocks go together; where one length ends and the next begins, the lanes that are
 /// done keep their state.
-fn side_by_side<W: Words>(
+pub(crate) fn side_by_side<W: Words>(
     w: W,
     start: &Midstate,
     outer: Option<&Outer>,
@@ -397,37 +274,3 @@ fn side_by_side<W: Words>(
         }
     }
 }
-
-/// [`digests`] without vectors.
-fn one_by_one(start: &Midstate, outer: Option<&Outer>, message: impl Fn(usize, &mut Message<'_>), out: &mut [[u8; DIGEST]]) {
-    for (position, out) in out.iter_mut().enumerate() {
-        let mut measured = Message { place: &mut [], len: 0 };
-        message(position, &mut measured);
-        *out = one(start, outer, measured.len, |to| message(position, to));
-    }
-}
-
-/// One digest, by the library's compression.
-fn one(start: &Midstate, outer: Option<&Outer>, len: usize, message: impl FnOnce(&mut Message<'_>)) -> [u8; DIGEST] {
-    let mut place = Zeroizing::new(vec![[0; BLOCK]; blocks(len)]);
-    message(&mut Message { place: place.as_flattened_mut(), len: 0 });
-    pad(place.as_flattened_mut(), len, start.bytes);
-    let mut state = Zeroizing::new(start.state);
-    compress512(&mut state, &place);
-    let mut digest = [0; DIGEST];
-    encode(&state, &mut digest);
-    if let Some(outer) = outer {
-        let mut block = Zeroizing::new([0; BLOCK]);
-        block[..DIGEST].copy_from_slice(&digest);
-        for (bytes, word) in block[DIGEST..].as_chunks_mut().0.iter_mut().zip(outer.tail) {
-            *bytes = word.to_be_bytes();
-        }
-        *state = outer.start.state;
-        compress512(&mut state, &[*block]);
-        encode(&state, &mut digest);
-    }
-    digest
-}
-
-#[cfg(test)]
-mod tests;

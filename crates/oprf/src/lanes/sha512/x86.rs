@@ -1,8 +1,10 @@
-//! Backends for x86-64: eight lanes with AVX-512, four with AVX2.
+//! Backends for x86-64: eight lanes with AVX-512 (F and BW do), four with AVX2.
 
 use core::arch::x86_64::*;
 
 use super::{Blocks, LANES_MAX, Words};
+use crate::lanes::avx2::Avx2;
+use crate::lanes::ifma::Ifma;
 
 /// Methods of the trait that only call the processor's.
 macro_rules! forward {
@@ -15,18 +17,7 @@ macro_rules! forward {
     };
 }
 
-/// That this processor has AVX-512 F and BW.
-#[derive(Clone, Copy)]
-pub(super) struct Avx512(());
-
-impl Avx512 {
-    /// Looks at the processor.
-    pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Self(()))
-    }
-}
-
-impl Words for Avx512 {
+impl Words for Ifma {
     const WIDTH: usize = 8;
     type Word = __m512i;
 
@@ -115,17 +106,6 @@ fn store8(state: &[__m512i; 8], out: &mut [[u64; 8]; LANES_MAX]) {
     for (out, row) in out.iter_mut().zip(transpose8(state)) {
         // SAFETY: eight words are 64 bytes.
         unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), row) };
-    }
-}
-
-/// That this processor has AVX2.
-#[derive(Clone, Copy)]
-pub(super) struct Avx2(());
-
-impl Avx2 {
-    /// Looks at the processor.
-    pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 }
 
