@@ -27,6 +27,8 @@ use core::arch::x86_64::*;
 
 use super::backend::{Bucket, Lanes};
 
+mod products;
+
 /// That this processor has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
@@ -68,6 +70,10 @@ const RAISE: u64 = (1 << 58) + (1 << 50);
 const REMAINDER: f64 = (1_u64 << 50) as f64;
 /// What [`RAISE`] leaves in a carry.
 const CARRY: f64 = (1_u64 << 7) as f64;
+/// What is taken from limb 0 after carries.
+const RAISED_0: f64 = UNIT + REMAINDER + 19.0 * CARRY;
+/// What is taken from the other limbs.
+const RAISED: f64 = UNIT + REMAINDER + CARRY;
 
 /// What is to be added to the sum of the bits of a product's halves, column by column, 5 to 9 folded into 0 to 4 already: takes all
 /// constants away, and raises. `terms` are the limb products of columns 0 to 8.
@@ -95,13 +101,7 @@ const SQUARE: [u64; 5] = corrections([1, 1, 2, 2, 3, 2, 2, 1, 1]);
 
 /// Splits four words below 2^255 into limbs.
 const fn limbs(w: &[u64; 4]) -> [u64; 5] {
-    [
-        w[0] & LIMB,
-        (w[0] >> 51 | w[1] << 13) & LIMB,
-        (w[1] >> 38 | w[2] << 26) & LIMB,
-        (w[2] >> 25 | w[3] << 39) & LIMB,
-        (w[3] >> 12) & LIMB,
-    ]
+    [w[0] & LIMB, (w[0] >> 51 | w[1] << 13) & LIMB, (w[1] >> 38 | w[2] << 26) & LIMB, (w[2] >> 25 | w[3] << 39) & LIMB, (w[3] >> 12) & LIMB]
 }
 
 /// Tight limbs of four words below 2^255.
@@ -132,11 +132,6 @@ avx2! {
     fn array(x: &[u64; 4]) -> __m256i {
         let [a, b, c, d] = x.map(u64::cast_signed);
         _mm256_setr_epi64x(a, b, c, d)
-    }
-
-    fn lanes(x: __m256i) -> [u64; 4] {
-        // SAFETY: both types are 32 bytes of plain integers.
-        unsafe { core::mem::transmute::<__m256i, [u64; 4]>(x) }
     }
 
     fn splat(words: &[u64; 4]) -> Fe {
@@ -188,80 +183,19 @@ avx2! {
         ])
     }
 
-    /// Bits of the upper and the lower half of a limb product.
-    fn halves(a: __m256d, b: __m256d) -> [__m256i; 2] {
-        let high = _mm256_fmadd_pd(a, b, real(HIGH));
-        let low = _mm256_fmadd_pd(a, b, _mm256_sub_pd(real(HIGH + LOW), high));
-        [_mm256_castpd_si256(high), _mm256_castpd_si256(low)]
-    }
-
-    /// `z + 19·x + correction`.
-    fn fold(z: __m256i, x: __m256i, correction: u64) -> __m256i {
-        let z = _mm256_add_epi64(_mm256_add_epi64(z, all(correction)), x);
-        _mm256_add_epi64(_mm256_add_epi64(z, _mm256_add_epi64(x, x)), _mm256_slli_epi64::<4>(x))
-    }
-
     /// One carry out of every column at once: columns raised by [`RAISE`] in, tight limbs out.
     fn settle(s: &[__m256i; 5]) -> Fe {
         let (mask, unit) = (all(LIMB), all(UNIT.to_bits()));
         let rest = |s| _mm256_or_si256(_mm256_and_si256(s, mask), unit);
         let carry = |s| _mm256_srli_epi64::<RADIX>(s);
         let limb = |rest, carry, raised| _mm256_sub_pd(_mm256_castsi256_pd(_mm256_add_epi64(rest, carry)), real(raised));
-        let raised = UNIT + REMAINDER + CARRY;
         Fe([
-            limb(rest(s[0]), _mm256_mul_epu32(carry(s[4]), all(19)), UNIT + REMAINDER + 19.0 * CARRY),
-            limb(rest(s[1]), carry(s[0]), raised),
-            limb(rest(s[2]), carry(s[1]), raised),
-            limb(rest(s[3]), carry(s[2]), raised),
-            limb(rest(s[4]), carry(s[3]), raised),
+            limb(rest(s[0]), _mm256_mul_epu32(carry(s[4]), all(19)), RAISED_0),
+            limb(rest(s[1]), carry(s[0]), RAISED),
+            limb(rest(s[2]), carry(s[1]), RAISED),
+            limb(rest(s[3]), carry(s[2]), RAISED),
+            limb(rest(s[4]), carry(s[3]), RAISED),
         ])
-    }
-
-    fn mul(a: &Fe, b: &Fe) -> Fe {
-        let (a, b) = (&a.0, &b.0);
-        let mut z = [_mm256_setzero_si256(); 10];
-        macro_rules! column { ($k:literal: $($i:literal $j:literal),*) => { $(
-            let [high, low] = halves(a[$i], b[$j]);
-            z[$k] = _mm256_add_epi64(z[$k], low);
-            z[$k + 1] = _mm256_add_epi64(z[$k + 1], high);
-        )* } }
-        column!(4: 0 4, 1 3, 2 2, 3 1, 4 0);
-        column!(5: 1 4, 2 3, 3 2, 4 1);
-        column!(0: 0 0);
-        let s0 = fold(z[0], z[5], MUL[0]);
-        column!(6: 2 4, 3 3, 4 2);
-        column!(1: 0 1, 1 0);
-        let s1 = fold(z[1], z[6], MUL[1]);
-        column!(7: 3 4, 4 3);
-        column!(2: 0 2, 1 1, 2 0);
-        let s2 = fold(z[2], z[7], MUL[2]);
-        column!(8: 4 4);
-        column!(3: 0 3, 1 2, 2 1, 3 0);
-        settle(&[s0, s1, s2, fold(z[3], z[8], MUL[3]), fold(z[4], z[9], MUL[4])])
-    }
-
-    fn square(a: &Fe) -> Fe {
-        let a = &a.0;
-        let twice = [_mm256_add_pd(a[0], a[0]), _mm256_add_pd(a[1], a[1]), _mm256_add_pd(a[2], a[2]), _mm256_add_pd(a[3], a[3])];
-        let mut z = [_mm256_setzero_si256(); 10];
-        macro_rules! column { ($k:literal: $($a:ident $i:literal $j:literal),*) => { $(
-            let [high, low] = halves($a[$i], a[$j]);
-            z[$k] = _mm256_add_epi64(z[$k], low);
-            z[$k + 1] = _mm256_add_epi64(z[$k + 1], high);
-        )* } }
-        column!(4: twice 0 4, twice 1 3, a 2 2);
-        column!(5: twice 1 4, twice 2 3);
-        column!(0: a 0 0);
-        let s0 = fold(z[0], z[5], SQUARE[0]);
-        column!(6: twice 2 4, a 3 3);
-        column!(1: twice 0 1);
-        let s1 = fold(z[1], z[6], SQUARE[1]);
-        column!(7: twice 3 4);
-        column!(2: twice 0 2, a 1 1);
-        let s2 = fold(z[2], z[7], SQUARE[2]);
-        column!(8: a 4 4);
-        column!(3: twice 0 3, twice 1 2);
-        settle(&[s0, s1, s2, fold(z[3], z[8], SQUARE[3]), fold(z[4], z[9], SQUARE[4])])
     }
 
     fn select(mask: __m256i, a: &Fe, b: &Fe) -> Fe {
@@ -365,7 +299,7 @@ avx2! {
 
     fn broadcast(a: &Fe, lane: usize) -> Fe {
         let lane = lane as u64;
-        let at = all((2 * lane + 1) << 32 | 2 * lane);
+        let at = all(((2 * lane + 1) << 32) | (2 * lane));
         let pick = |a| _mm256_castsi256_pd(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(a), at));
         Fe([pick(a.0[0]), pick(a.0[1]), pick(a.0[2]), pick(a.0[3]), pick(a.0[4])])
     }
@@ -375,7 +309,7 @@ avx2! {
         for (c, coordinate) in row.0.iter_mut().enumerate() {
             for (l, halves) in coordinate.iter_mut().enumerate() {
                 let bits: [u64; 8] = core::array::from_fn(|e| tight(&entries[e][c])[l].to_bits());
-                let pair = |shift: u32, e: usize| (bits[e] >> shift & 0xffff_ffff) | (bits[e + 1] >> shift) << 32;
+                let pair = |shift: u32, e: usize| ((bits[e] >> shift) & 0xffff_ffff) | ((bits[e + 1] >> shift) << 32);
                 *halves = [0, 32].map(|shift| array(&[pair(shift, 0), pair(shift, 2), pair(shift, 4), pair(shift, 6)]));
             }
         }
@@ -494,8 +428,8 @@ impl Lanes for Avx2 {
         fn splat(words: &[u64; 4]) -> Fe = splat(words);
         fn load(bytes: &[[u8; 32]]) -> Fe = load(four(bytes));
         fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, four_mut(out));
-        fn mul(a: &Fe, b: &Fe) -> Fe = mul(a, b);
-        fn square(a: &Fe) -> Fe = square(a);
+        fn mul(a: &Fe, b: &Fe) -> Fe = products::mul(a, b);
+        fn square(a: &Fe) -> Fe = products::square(a);
         fn add(a: &Fe, b: &Fe) -> Fe = add(a, b);
         fn sub(a: &Fe, b: &Fe) -> Fe = sub(a, b);
         fn carry(a: &Fe) -> Fe = carry(a);
