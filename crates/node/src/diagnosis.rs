@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::engine;
 use crate::failure::Failure;
 use crate::report::Reporter;
 use crate::space::free_bytes;
@@ -56,6 +57,11 @@ impl<'a> Diagnosis<'a> {
     /// Whether anything failed.
     pub(crate) fn end(self) -> Result<(), Failure> {
         self.worst.map_or(Ok(()), Err)
+    }
+
+    /// What does the arithmetic.
+    pub(crate) fn engine(&mut self) {
+        self.note("engine", Ok(((), engine::description())));
     }
 
     /// Free space where the home is.

@@ -9,6 +9,7 @@ use clap::Parser;
 
 use super::args::{DemoCli, HolderCli, OutputArgs, VerifierCli};
 use super::dispatch;
+use crate::engine;
 use crate::failure::{BUG_HINT, Exit, Failure};
 use crate::report::Reporter;
 
@@ -50,7 +51,7 @@ pub(super) fn run<C: Parser>(
     let flags = output(&cli).clone();
     let reporter = Reporter::new(flags.json, !flags.no_progress, flags.quiet);
     reporter.install_log(flags.verbose);
-    match panic::catch_unwind(AssertUnwindSafe(|| act(cli, &reporter))) {
+    match panic::catch_unwind(AssertUnwindSafe(|| engine::from_environment().and_then(|()| act(cli, &reporter)))) {
         Ok(result) => match result.and_then(|()| reporter.finish()) {
             Ok(()) => Exit::Done,
             Err(failure) => {

@@ -17,6 +17,7 @@ use crate::report::Reporter;
 /// The first check that failed; the others are shown all the same.
 pub fn doctor(args: &HolderDoctorArgs, reporter: &Reporter) -> Result<(), Failure> {
     let mut diagnosis = Diagnosis::new(reporter);
+    diagnosis.engine();
     let home = Home::open(&args.home.home, Role::Holder).map(|home| {
         let detail = format!("{}, fingerprint {}", home.config().name, home.fingerprint());
         (home, detail)

@@ -21,6 +21,7 @@ use crate::report::Reporter;
 /// The first check that failed; the others are shown all the same.
 pub fn doctor(args: &VerifierDoctorArgs, reporter: &Reporter) -> Result<(), Failure> {
     let mut diagnosis = Diagnosis::new(reporter);
+    diagnosis.engine();
     let home = Home::open(&args.home.home, Role::Verifier).map(|home| {
         let detail = format!("{}, fingerprint {}", home.config().name, home.fingerprint());
         (home, detail)
