@@ -10,7 +10,7 @@ use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use oblink_benches::dalek::{self, finalize_hash, hash_to_group};
-use oblink_oprf::{Blind, KeyPair, blind_slice, finalize_slice, hazmat, verify, verify_slice};
+use oblink_oprf::{Blind, KeyPair, additive, blind_slice, finalize_slice, hazmat, verify, verify_batch, verify_slice};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha512};
@@ -88,6 +88,9 @@ fn session(c: &mut Criterion) {
     group.bench_function("oprf", |b| {
         b.iter(|| blind_slice(black_box(&inputs), &blinds, &mut elements).unwrap());
     });
+    group.bench_function("oprf_additive", |b| {
+        b.iter(|| additive::blind_slice(black_box(&inputs), &blinds, &mut elements).unwrap());
+    });
     group.finish();
 
     let mut group = c.benchmark_group("blind_evaluate");
@@ -133,6 +136,18 @@ fn session(c: &mut Criterion) {
             let (composite, decoded) = verify_slice(&public, 0, black_box(&blinded), &evaluated).unwrap();
             let verified = verify(&public, composite, &proof).unwrap();
             finalize_slice(&verified, &inputs, &blinds, &decoded, &mut outputs).unwrap();
+        });
+    });
+
+    additive::blind_slice(&inputs, &blinds, &mut elements).unwrap();
+    let composite = key.blind_evaluate_slice(0, &elements, &mut evaluated).unwrap();
+    let both = key.prove_batch(composite, &elements, &evaluated, &mut rng).unwrap();
+    let prepared = additive::PreparedPublicKey::new(&public);
+    group.bench_function("oprf_additive_verify_both_and_finalize", |b| {
+        b.iter(|| {
+            let (composite, decoded) = verify_slice(&public, 0, black_box(&elements), &evaluated).unwrap();
+            let bound = verify_batch(&public, composite, &[&decoded], &elements, &evaluated, &both).unwrap();
+            additive::finalize_slice(&bound, &prepared, &inputs, &blinds, &decoded, &mut outputs).unwrap();
         });
     });
     group.finish();
