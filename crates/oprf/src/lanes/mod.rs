@@ -20,4 +20,6 @@ pub(crate) mod ristretto;
 pub(crate) mod sha512;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

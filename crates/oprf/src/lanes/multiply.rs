@@ -16,7 +16,8 @@ pub(crate) type Digits = Zeroizing<Vec<i8>>;
 
 /// Recodes a scalar below 2^253 (little-endian bytes); constant time. Gives as many digits as take 253 bits and a carry.
 pub(crate) fn recode(scalar: &[u8; 32], bits: usize) -> Digits {
-    debug_assert!((2..=7).contains(&bits) && scalar[31] < 0x20);
+    // In radix 4 the last carry would not fit.
+    debug_assert!((3..=7).contains(&bits) && scalar[31] < 0x20);
     let count = digits(bits);
     let mut digits = Zeroizing::new(vec![0; count]);
     let mut carry = 0_i16;

@@ -9,6 +9,23 @@ use super::backend::Lanes;
 use super::engine::Scalars;
 use super::field::Field;
 
+/// Calls a generic function with the token of every backend whose instructions are here.
+macro_rules! on_backends {
+    ($f:ident $(, $argument:expr)*) => {
+        match $crate::lanes::avx2::Avx2::detect() {
+            Some(l) => $f(l $(, $argument)*),
+            None => println!("skipped on avx2: not available on this processor"),
+        }
+        match $crate::lanes::ifma::Ifma::detect() {
+            Some(l) => $f(l $(, $argument)*),
+            None => println!("skipped on ifma: not available on this processor"),
+        }
+    };
+}
+use on_backends;
+
+pub(super) mod edges;
+
 fn bytes(n: u64) -> [u8; 64] {
     Sha512::digest(n.to_le_bytes()).into()
 }
@@ -17,9 +34,9 @@ fn scalar(n: u64) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&bytes(n ^ 1 << 63))
 }
 
-fn agrees<L: Lanes>(l: L) {
+/// Slices of `n` items, every operation.
+pub(super) fn agrees<L: Lanes>(l: L, n: u64) {
     let f = Field::new(l);
-    let n = 300;
     let uniform: Vec<[u8; 64]> = (0..n).map(bytes).collect();
     let points: Vec<RistrettoPoint> = uniform.iter().map(RistrettoPoint::from_uniform_bytes).collect();
     let encoded: Vec<[u8; 32]> = points.iter().map(|p| p.compress().to_bytes()).collect();
@@ -52,17 +69,6 @@ fn agrees<L: Lanes>(l: L) {
 }
 
 #[test]
-fn avx2_agrees_with_dalek() {
-    match super::avx2::Avx2::detect() {
-        Some(l) => agrees(l),
-        None => println!("skipped: no AVX2 with FMA here"),
-    }
-}
-
-#[test]
-fn ifma_agrees_with_dalek() {
-    match super::ifma::Ifma::detect() {
-        Some(l) => agrees(l),
-        None => println!("skipped: no AVX-512 IFMA here"),
-    }
+fn every_backend_agrees_with_dalek() {
+    on_backends!(agrees, 300);
 }
