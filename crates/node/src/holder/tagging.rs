@@ -71,17 +71,15 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
     Ok(Tagged { chunk, rejected, computed })
 }
 
-/// The rows that this epoch has not sealed before. A row that is not understood as CSV has no tag, and is looked at again each time; so is
-/// one that the ruleset refuses: no cache has either.
+/// The rows that this epoch has not sealed before. One that is not understood as CSV, whose fields are all empty here, or that the ruleset
+/// refuses, has no tag and so no entry: it is looked at again each time.
 fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Due {
     let Some((keys, known)) = tagger.caching else { return Due::All };
     let mut scratch = Vec::with_capacity(512);
-    let rows = chunk.iter().enumerate().filter_map(|(row, view)| {
-        let digest = digest(keys, &view, &mut scratch);
-        let is_known = view.problem.is_none() && known.is_some_and(|known| known.recall(digest));
-        (!is_known).then_some((row, digest))
-    });
-    Due::Some(rows.collect())
+    let digests: Vec<RowDigest> = chunk.iter().map(|view| digest(keys, &view, &mut scratch)).collect();
+    let is_known = known.map_or_else(|| vec![false; digests.len()], |known| known.recall(&digests));
+    let rows = digests.into_iter().zip(is_known).enumerate();
+    Due::Some(rows.filter(|(_, (_, is_known))| !is_known).map(|(row, (digest, _))| (row, digest)).collect())
 }
 
 /// Digests everything of a row that its tokens depend on: the fields as the ruleset is given them, whatever the file calls its columns.

@@ -14,11 +14,13 @@ use crate::sealed::sort::Item;
 use crate::{Error, SetFault};
 
 /// Memory that an entry takes while it can be recalled: its digest, its share of the directory, and whether it was.
-pub const INDEX_BYTES_PER_ENTRY: u64 = 18;
+pub const INDEX_BYTES_PER_ENTRY: u64 = 19;
 /// Read from the file at a time.
 const READ_BYTES: usize = 1 << 18;
 /// A directory's slot stands for at least this many entries, and for fewer than twice as many.
-const ENTRIES_PER_SLOT_LOG2: u32 = 2;
+const ENTRIES_PER_SLOT_LOG2: u32 = 1;
+/// Rows that are looked up together.
+const ROWS_AT_ONCE: usize = 32;
 
 /// An earlier cache, whole and checked, with as many of its digests in memory as there is room for; tags stay on the disk.
 ///
@@ -113,18 +115,32 @@ impl KnownRows {
         self.digests.len() as u64
     }
 
-    /// Whether the tags of the row with this digest are known. They are then handed out by [`NewRows::finish`](super::NewRows::finish).
+    /// For each row with one of these digests, whether its tags are known. They are then handed out by
+    /// [`NewRows::finish`](super::NewRows::finish).
     #[must_use]
-    pub fn recall(&self, digest: RowDigest) -> bool {
-        let slot = slot_of(digest.0, self.slot_bits);
-        let (Some(&begin), Some(&end)) = (self.slots.get(slot), self.slots.get(slot + 1)) else { return false };
-        let (begin, end) = (begin as usize, end as usize);
-        let Some(at) = self.digests[begin..end].iter().position(|known| *known == digest.0) else { return false };
-        let (word, bit) = ((begin + at) / 64, 1 << ((begin + at) % 64));
-        // Looked at first: most rows of a line of 64 bits find it in their core's own cache.
-        if self.recalled[word].load(Ordering::Relaxed) & bit == 0 {
-            self.recalled[word].fetch_or(bit, Ordering::Relaxed);
+    pub fn recall(&self, rows: &[RowDigest]) -> Vec<bool> {
+        let mut known = Vec::with_capacity(rows.len());
+        let mut places = [(0_u32, 0_u32); ROWS_AT_ONCE];
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            // Each step waits for memory, and none of one row for another's: taken together, they wait at the same time.
+            for (place, row) in places.iter_mut().zip(rows) {
+                let slot = slot_of(row.0, self.slot_bits);
+                *place = self.slots.get(slot).copied().zip(self.slots.get(slot + 1).copied()).unwrap_or_default();
+            }
+            let touched = places.iter().take(rows.len()).fold(0, |all, place| {
+                let begin = place.0 as usize;
+                all ^ self.digests.get(begin).copied().unwrap_or_default() ^ self.digests.get(begin + 3).copied().unwrap_or_default()
+            });
+            std::hint::black_box(touched);
+            known.extend(rows.iter().zip(&places).map(|(row, place)| self.recall_within(row.0, place.0 as usize, place.1 as usize)));
         }
+        known
+    }
+
+    fn recall_within(&self, digest: u128, begin: usize, end: usize) -> bool {
+        let Some(at) = self.digests[begin..end].iter().position(|known| *known == digest) else { return false };
+        let (word, bit) = ((begin + at) / 64, 1 << ((begin + at) % 64));
+        self.recalled[word].fetch_or(bit, Ordering::Relaxed);
         true
     }
 

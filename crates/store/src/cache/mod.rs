@@ -2,7 +2,7 @@
 //! prefix (SPEC EPO-5). One file an epoch; it may be deleted at any time and costs nothing but the work of a whole seal.
 //!
 //! ```text
-//! KnownRows::open --recall(digest of a row)--> whether its tag is known
+//! KnownRows::open --recall(digests of rows)--> whether their tags are known
 //! NewRows  --push(digest, prefix of a row that is not)
 //! NewRows::finish(known): the tags recalled, and the next cache, of the rows of this seal alone
 //! ```

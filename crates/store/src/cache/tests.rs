@@ -62,7 +62,7 @@ impl Place {
         let mut all = Vec::new();
         for &row in rows {
             let digest = digest(&keys, row);
-            if !known.as_ref().is_some_and(|known| known.recall(digest)) {
+            if !known.as_ref().is_some_and(|known| known.recall(&[digest])[0]) {
                 let tags = tags(row);
                 all.extend(tags.iter().map(|tag| tag.0));
                 new.push(&tags.into_iter().map(|tag| (digest, tag)).collect::<Vec<_>>()).unwrap();
@@ -98,10 +98,7 @@ fn the_file_is_a_function_of_the_rows_alone() {
     let due = std::fs::read(fresh.cache()).unwrap();
     // Whatever fits into memory, before and now: none of it, some, all.
     for memory_bytes in [0, INDEX_BYTES_PER_ENTRY, 1_000 * INDEX_BYTES_PER_ENTRY, 2_501 * INDEX_BYTES_PER_ENTRY, PLENTY] {
-        for capacity in [1, 100, usize::MAX] {
-            if capacity == 1 && memory_bytes < 1_000 {
-                continue;
-            }
+        for capacity in [700, usize::MAX] {
             let place = Place::new();
             let (all, counts) = place.seal(&rows, PLENTY, capacity);
             assert_eq!((all, counts.recalled), (expected(&rows), 0));
@@ -160,7 +157,7 @@ fn a_failure_leaves_the_old_cache() {
     place.seal(&[1, 2, 3], PLENTY, 10);
     let before = std::fs::read(place.cache()).unwrap();
     let known = place.known(PLENTY).unwrap().unwrap();
-    assert!(known.recall(digest(&keys(), 1)));
+    assert_eq!(known.recall(&[digest(&keys(), 1)]), [true]);
     let builder = place.builder();
     let failed = NewRows::beside(&builder, 0).finish(Some(known), &keys(), &place.cache(), |_| Err(Error::NoTags));
     assert!(matches!(failed, Err(Error::NoTags)));
@@ -236,7 +233,7 @@ fn damage_after_opening_is_an_error() {
     let place = Place::new();
     place.seal(&(0..20).collect::<Vec<_>>(), PLENTY, 10);
     let known = place.known(PLENTY).unwrap().unwrap();
-    assert!(known.recall(digest(&keys(), 3)));
+    assert_eq!(known.recall(&[digest(&keys(), 3)]), [true]);
     let mut bytes = std::fs::read(place.cache()).unwrap();
     bytes[HEADER_BYTES + 20] ^= 1;
     std::fs::write(place.cache(), &bytes).unwrap();
@@ -256,9 +253,9 @@ fn threads_recall_what_one_does() {
         for part in 0..4_u32 {
             let (known, keys) = (&known, &keys);
             scope.spawn(move || {
-                for row in (0..2_100).filter(|row| row % 4 == part || row % 3 == 0) {
-                    assert_eq!(known.recall(digest(keys, row)), row < 2_000, "{row}");
-                }
+                let rows: Vec<u32> = (0..2_100).filter(|row| row % 4 == part || row % 3 == 0).collect();
+                let digests: Vec<_> = rows.iter().map(|row| digest(keys, *row)).collect();
+                assert_eq!(known.recall(&digests), rows.iter().map(|row| *row < 2_000).collect::<Vec<_>>());
             });
         }
     });
