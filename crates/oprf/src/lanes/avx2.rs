@@ -27,7 +27,7 @@ use core::arch::x86_64::*;
 
 use super::backend::{Bucket, Lanes};
 
-mod products;
+mod product;
 
 /// That this processor has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +183,19 @@ avx2! {
         ])
     }
 
+    /// Bits of the upper and the lower half of a limb product.
+    fn halves(a: __m256d, b: __m256d) -> [__m256i; 2] {
+        let high = _mm256_fmadd_pd(a, b, real(HIGH));
+        let low = _mm256_fmadd_pd(a, b, _mm256_sub_pd(real(HIGH + LOW), high));
+        [_mm256_castpd_si256(high), _mm256_castpd_si256(low)]
+    }
+
+    /// `z + 19·x + correction`.
+    fn fold(z: __m256i, x: __m256i, correction: u64) -> __m256i {
+        let z = _mm256_add_epi64(_mm256_add_epi64(z, all(correction)), x);
+        _mm256_add_epi64(_mm256_add_epi64(z, _mm256_add_epi64(x, x)), _mm256_slli_epi64::<4>(x))
+    }
+
     /// One carry out of every column at once: columns raised by [`RAISE`] in, tight limbs out.
     fn settle(s: &[__m256i; 5]) -> Fe {
         let (mask, unit) = (all(LIMB), all(UNIT.to_bits()));
@@ -196,6 +209,31 @@ avx2! {
             limb(rest(s[3]), carry(s[2]), RAISED),
             limb(rest(s[4]), carry(s[3]), RAISED),
         ])
+    }
+
+    /// Left to the compiler, unlike the product: its 30 halves are spilled, too, but inlined into chains of squares it is faster than a call.
+    fn square(a: &Fe) -> Fe {
+        let a = &a.0;
+        let twice = [_mm256_add_pd(a[0], a[0]), _mm256_add_pd(a[1], a[1]), _mm256_add_pd(a[2], a[2]), _mm256_add_pd(a[3], a[3])];
+        let mut z = [_mm256_setzero_si256(); 10];
+        macro_rules! column { ($k:literal: $($a:ident $i:literal $j:literal),*) => { $(
+            let [high, low] = halves($a[$i], a[$j]);
+            z[$k] = _mm256_add_epi64(z[$k], low);
+            z[$k + 1] = _mm256_add_epi64(z[$k + 1], high);
+        )* } }
+        column!(4: twice 0 4, twice 1 3, a 2 2);
+        column!(5: twice 1 4, twice 2 3);
+        column!(0: a 0 0);
+        let s0 = fold(z[0], z[5], SQUARE[0]);
+        column!(6: twice 2 4, a 3 3);
+        column!(1: twice 0 1);
+        let s1 = fold(z[1], z[6], SQUARE[1]);
+        column!(7: twice 3 4);
+        column!(2: twice 0 2, a 1 1);
+        let s2 = fold(z[2], z[7], SQUARE[2]);
+        column!(8: a 4 4);
+        column!(3: twice 0 3, twice 1 2);
+        settle(&[s0, s1, s2, fold(z[3], z[8], SQUARE[3]), fold(z[4], z[9], SQUARE[4])])
     }
 
     fn select(mask: __m256i, a: &Fe, b: &Fe) -> Fe {
@@ -428,8 +466,8 @@ impl Lanes for Avx2 {
         fn splat(words: &[u64; 4]) -> Fe = splat(words);
         fn load(bytes: &[[u8; 32]]) -> Fe = load(four(bytes));
         fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, four_mut(out));
-        fn mul(a: &Fe, b: &Fe) -> Fe = products::mul(a, b);
-        fn square(a: &Fe) -> Fe = products::square(a);
+        fn mul(a: &Fe, b: &Fe) -> Fe = product::mul(a, b);
+        fn square(a: &Fe) -> Fe = square(a);
         fn add(a: &Fe, b: &Fe) -> Fe = add(a, b);
         fn sub(a: &Fe, b: &Fe) -> Fe = sub(a, b);
         fn carry(a: &Fe) -> Fe = carry(a);

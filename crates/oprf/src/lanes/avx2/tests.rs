@@ -333,13 +333,13 @@ fn buckets_keep_what_they_are_given() {
 }
 
 #[test]
-fn products_are_as_generated() {
-    let generator = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lanes/gen/avx2_products.py");
+fn the_product_is_as_generated() {
+    let generator = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lanes/gen/avx2_product.py");
     match std::process::Command::new("python3").arg(generator).output() {
         Ok(output) => {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let generated = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
-            assert_eq!(generated, include_str!("products.rs").replace("\r\n", "\n"), "run lanes/gen/avx2_products.py");
+            assert_eq!(generated, include_str!("product.rs").replace("\r\n", "\n"), "run lanes/gen/avx2_product.py");
         }
         Err(error) => println!("skipped: no python3 here ({error})"),
     }

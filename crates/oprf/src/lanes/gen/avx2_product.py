@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes ../avx2/products.rs: the product and the square of four lanes, as one block of assembly each.
+"""Writes ../avx2/product.rs: the product of four lanes, as one block of assembly.
 
-Usage: python3 avx2_products.py [PATH]   (writes PATH, or to standard output)
+Usage: python3 avx2_product.py [PATH]   (writes PATH, or to standard output)
 
 Why assembly: 50 half products and 10 columns are in flight, and there are 16 registers. A compiler forms all half products first, spills
-them, and adds them up from memory, at nearly twice the time. Here a half product goes into its column at once.
+them, and adds them up from memory, at 1.3 times the time. Here a half product goes into its column at once.
 
 What is computed stands in ../avx2.rs. How it is laid out:
 
@@ -136,29 +136,6 @@ def mul():
     return block.lines
 
 
-def square():
-    block = Block()
-    block.begin()
-    twice = []
-    for i in range(4):
-        register = block.load(limb("a", i))
-        block.emit("vaddpd", register, register, register)
-        twice.append(register)
-
-    def form(column):
-        for i in range(5):
-            j = column - i
-            if i < j < 5:
-                block.product(column, twice[i], limb("a", j))
-            elif i == j:
-                register = block.load(limb("a", i))
-                block.product(column, register, register)
-                block.give(register)
-
-    block.columns_in_order(form)
-    return block.lines
-
-
 def function(name, doc, terms, arguments, lines):
     text = [f"/// {doc}", "#[inline(never)]", '#[target_feature(enable = "avx2,fma")]']
     text.append(f"pub(super) fn {name}({', '.join(f'{a}: &Fe' for a in arguments)}) -> Fe {{")
@@ -204,11 +181,10 @@ def constants():
 
 def main():
     parts = [
-        "//! Products of the AVX2 backend. Written by `lanes/gen/avx2_products.py`; change that.",
+        "//! The AVX2 backend's product. Written by `lanes/gen/avx2_product.py`; change that.",
         "use super::Fe;",
         constants(),
         function("mul", "The product, tight; `a` may be loose.", "MUL", ["a", "b"], mul()),
-        function("square", "The square, tight.", "SQUARE", ["a"], square()),
     ]
     text = "\n\n".join(parts) + "\n"
     if len(sys.argv) > 1:
