@@ -246,7 +246,7 @@ pub struct SealArgs {
     /// Refuse to seal where more than this share of the records could not be.
     #[arg(long, value_name = "SHARE")]
     pub rejects_max: Option<Share>,
-    /// Begin a new epoch even where the home's config.toml keeps the one before ([epochs] keep_key_days). Where an epoch and its key are kept, the
+    /// Begin a new epoch even where the home's config.toml keeps the one before (epochs.keep_key_days). Where an epoch and its key are kept, the
     /// verifier can look up in the new set all that it has asked before, without asking and without its being counted.
     #[arg(long)]
     pub new_epoch: bool,
