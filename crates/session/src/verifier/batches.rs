@@ -107,7 +107,7 @@ impl BatchPlan {
             return Err(SLICES);
         }
         let first = self.first_token + range.start as u64;
-        let blinds: Vec<Blind> = (first..).zip(tokens).map(|(index, token)| blinder.blind(index, token)).collect();
+        let blinds = blinder.blinds(first, tokens);
         let mut elements = vec![[0; NE]; tokens.len()];
         additive::blind_slice(tokens, &blinds, &mut elements).map_err(|_| Error::Internal("a token cannot be blinded"))?;
         Ok(BlindedSlice { offset: range.start, blinds, elements })
