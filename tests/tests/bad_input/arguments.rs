@@ -54,6 +54,7 @@ fn addresses_and_rulesets() {
     seen.note("--holder without a port", 2, &agencies.checking("holder.example.gov", &pairs, &output).run());
     let nowhere = agencies.checking("holder.invalid:4433", &pairs, &output).run();
     seen.note("a name that does not resolve", 5, &nowhere);
+    seen.note("an engine that there is not", 3, &agencies.holder.call("ledger").env("OBLINK_ENGINE", "abacus").run());
     seen.note("ledger: before anything", 3, &agencies.holder.call("ledger").run());
     seen.note("seal: unknown ruleset", 3, &agencies.sealing(&records, "--ruleset us-fuzzy-9").run());
     seen.note("check: unknown ruleset", 3, &agencies.checking("127.0.0.1:1", &pairs, &output).args("--ruleset us-fuzzy-9").run());

@@ -30,6 +30,28 @@ fn ids_come_back_verbatim_and_in_order() {
     assert_eq!(results.rows[1].result, "match");
 }
 
+/// Each side has the engine that its processor can run: they need not be the same, nor be the one that sealed.
+#[test]
+fn engines_agree_across_sides() {
+    let agencies = Agencies::new();
+    let (pairs, records) = oblink_tests::sample(agencies.folder(), 300, 900);
+    agencies.sealing(&records, "--json").env("OBLINK_ENGINE", "portable").ok();
+    let serving = agencies.serve();
+    let mut results = Vec::new();
+    for engine in ["portable", "avx2", "ifma"] {
+        let output = agencies.at(&format!("{engine}.csv"));
+        let ended = agencies.checking(serving.address(), &pairs, &output).arg("--json").env("OBLINK_ENGINE", engine).run();
+        if ended.code() == 3 && ended.stderr.contains("not available on this processor") {
+            println!("skipped on {engine}: not available on this processor");
+            continue;
+        }
+        assert_eq!(ended.code(), 0, "{ended}");
+        results.push(Results::read(&output, ended.object()).in_short());
+    }
+    assert!(results[0].contains('+') && results[0].contains('-'));
+    assert!(results.iter().all(|other| *other == results[0]), "engines give different results");
+}
+
 #[test]
 fn results_take_the_place_of_old_ones_whole_or_not_at_all() {
     let agencies = Agencies::new();
