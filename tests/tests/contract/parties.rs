@@ -59,13 +59,13 @@ fn doctor_tells_what_is_missing_until_nothing_is() {
     agencies.verifier.trust("tax", &agencies.holder);
     agencies.seal(&agencies.file("records.csv", super::RECORDS));
     let holder = agencies.holder.call("doctor --json --listen 127.0.0.1:0").ok();
-    let expected = ["home", "trust", "sealed sets", "disk", "authority", "port"];
+    let expected = ["engine", "home", "trust", "sealed sets", "disk", "authority", "port"];
     assert_eq!(verdicts(&holder), good(&expected), "{holder}");
     assert!(holder.stderr.contains("pilot mode"), "{holder}");
 
     let serving = agencies.serve();
     let verifier = agencies.verifier.call("doctor --json --holder").arg(serving.address()).ok();
-    assert_eq!(verdicts(&verifier), good(&["home", "disk", "trust", "address", "line", "round trip", "clocks"]), "{verifier}");
+    assert_eq!(verdicts(&verifier), good(&["engine", "home", "disk", "trust", "address", "line", "round trip", "clocks"]), "{verifier}");
     // The port is taken now.
     let holder = agencies.holder.call("doctor --json --listen").arg(serving.address()).run();
     assert_eq!(holder.code(), 3, "{holder}");
