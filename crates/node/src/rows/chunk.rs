@@ -1,6 +1,6 @@
 //! Rows on their way from the reader to the threads that make tokens of them: one arena a chunk, no allocation a field.
 
-use super::columns::{FIELDS, Field};
+use super::columns::{FIELDS, Field, RowLayout};
 
 /// Rows in a chunk, at most.
 pub const CHUNK_ROWS_MAX: usize = 4_096;
@@ -72,36 +72,135 @@ pub struct RowView<'a> {
     pub order_date: &'a str,
 }
 
+/// What a row's tokens depend on, as one text: the fields of the record in the order of the ruleset, end to end.
+#[derive(Clone, Copy)]
+pub struct RecordText<'a> {
+    /// Whether the name is one field; otherwise it is four.
+    pub whole_name: bool,
+    lengths: [usize; RECORD_FIELDS],
+    /// The fields, end to end.
+    pub text: &'a str,
+}
+
+/// Fields of a record whose name is in four.
+const RECORD_FIELDS: usize = 9;
+
+impl RecordText<'_> {
+    /// The length of each field in bytes, those that the file does not have included: name, or given, middle, family name and suffix; address,
+    /// unit, city, state, postal code.
+    #[must_use]
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths[..if self.whole_name { RECORD_FIELDS - 3 } else { RECORD_FIELDS }]
+    }
+}
+
+impl std::fmt::Debug for RecordText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecordText(redacted)")
+    }
+}
+
 /// Up to [`CHUNK_ROWS_MAX`] rows, owned and `Send`.
 pub struct RowChunk {
     first_number: u64,
-    whole_name: bool,
+    layout: RowLayout,
     text: String,
-    /// For each row, where each of its fields ends; a field begins where the one before it ended.
-    ends: Vec<[usize; FIELDS]>,
+    /// For each row, where each field of the layout ends; a field begins where the one before it ended.
+    ends: Vec<usize>,
     problems: Vec<Option<RowProblem>>,
 }
 
-impl RowChunk {
-    pub(super) fn new(first_number: u64, whole_name: bool) -> Self {
-        Self { first_number, whole_name, text: String::new(), ends: Vec::new(), problems: Vec::new() }
+/// A chunk in the making: that its fields are text is known when it is done.
+pub(super) struct ChunkMaker {
+    first_number: u64,
+    layout: RowLayout,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    problems: Vec<Option<RowProblem>>,
+    /// Where in `ends` the row under way begins.
+    row: usize,
+}
+
+impl ChunkMaker {
+    /// For rows from this number on, of about `text_bytes` in all.
+    pub(super) fn new(first_number: u64, layout: RowLayout, text_bytes: usize) -> Self {
+        let (text, ends) = (Vec::with_capacity(text_bytes), Vec::new());
+        Self { first_number, layout, text, ends, problems: Vec::new(), row: 0 }
     }
 
-    /// Appends a row: `fields` in the order of [`Field`].
-    pub(super) fn push(&mut self, fields: &[&str; FIELDS], problem: Option<RowProblem>) {
-        let mut ends = [0; FIELDS];
-        for (end, field) in ends.iter_mut().zip(fields) {
-            self.text.push_str(field);
-            *end = self.text.len();
+    /// Appends the next field of the row under way. Fields come in the order of the layout.
+    pub(super) fn push(&mut self, field: &[u8]) {
+        self.text.extend_from_slice(field);
+        self.ends.push(self.text.len());
+    }
+
+    /// Appends a row's number as its id.
+    pub(super) fn push_number(&mut self, number: u64) {
+        use std::io::Write;
+        // A vector takes all that is written.
+        let _ = write!(self.text, "{number}");
+        self.ends.push(self.text.len());
+    }
+
+    /// Leaves of the row under way its id alone; whether what goes was text.
+    pub(super) fn keep_id(&mut self) -> bool {
+        let Some(row) = self.ends.get_mut(self.row..) else { return true };
+        let Some((&mut id, others)) = row.split_first_mut() else { return true };
+        let mut begin = id;
+        let is_text = others.iter().all(|end| {
+            let field = self.text.get(std::mem::replace(&mut begin, *end)..*end);
+            field.is_some_and(|field| std::str::from_utf8(field).is_ok())
+        });
+        if is_text {
+            others.fill(id);
+            self.text.truncate(id);
         }
-        self.ends.push(ends);
+        is_text
+    }
+
+    /// Ends the row under way; fields that were not appended are empty.
+    pub(super) fn end_row(&mut self, problem: Option<RowProblem>) {
+        self.row += self.layout.fields().len();
+        self.ends.resize(self.row, self.text.len());
         self.problems.push(problem);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.ends.len() >= CHUNK_ROWS_MAX || self.text.len() >= CHUNK_TEXT_BYTES
+        self.problems.len() >= CHUNK_ROWS_MAX || self.text.len() >= CHUNK_TEXT_BYTES
     }
 
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The chunk of the rows that were ended.
+    ///
+    /// # Errors
+    /// The number of the first row that has a field which is not UTF-8.
+    pub(super) fn finish(self) -> Result<RowChunk, u64> {
+        let Self { first_number, layout, text, ends, problems, .. } = self;
+        match String::from_utf8(text) {
+            // Fields are text where all of them end to end are and none begins within a character.
+            Ok(text) if text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)) => {
+                Ok(RowChunk { first_number, layout, text, ends, problems })
+            }
+            Ok(text) => Err(first_number + first_row_without_text(text.as_bytes(), &ends, &layout)),
+            Err(error) => Err(first_number + first_row_without_text(error.as_bytes(), &ends, &layout)),
+        }
+    }
+}
+
+/// The index of the first row that has a field which is not UTF-8.
+fn first_row_without_text(text: &[u8], ends: &[usize], layout: &RowLayout) -> u64 {
+    let mut begin = 0;
+    let wrong = ends.iter().position(|&end| {
+        let field = text.get(std::mem::replace(&mut begin, end)..end).unwrap_or_default();
+        std::str::from_utf8(field).is_err()
+    });
+    (wrong.unwrap_or_default() / layout.fields().len()) as u64
+}
+
+impl RowChunk {
     /// The number of its first row, from 1.
     #[must_use]
     pub fn first_number(&self) -> u64 {
@@ -111,26 +210,22 @@ impl RowChunk {
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.problems.len()
     }
 
     /// Whether it holds no row. The reader hands out no such chunk.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.problems.is_empty()
     }
 
     /// The row at `index` of the chunk, from 0.
     #[must_use]
     pub fn row(&self, index: usize) -> Option<RowView<'_>> {
-        let ends = self.ends.get(index)?;
-        let mut begin = match index.checked_sub(1) {
-            Some(before) => self.ends.get(before)?[FIELDS - 1],
-            None => 0,
-        };
+        let (mut begin, ends) = self.ends_of(index)?;
         let mut fields = [""; FIELDS];
-        for (field, &end) in fields.iter_mut().zip(ends) {
-            *field = self.text.get(begin..end)?;
+        for (&field, &end) in self.layout.fields().iter().zip(ends) {
+            fields[field as usize] = self.text.get(begin..end)?;
             begin = end;
         }
         let of = |field: Field| fields[field as usize];
@@ -138,7 +233,7 @@ impl RowChunk {
             number: self.first_number + index as u64,
             id: of(Field::Id),
             problem: *self.problems.get(index)?,
-            name: if self.whole_name {
+            name: if self.layout.whole_name {
                 NameFields::Whole(of(Field::Name))
             } else {
                 NameFields::Parts {
@@ -156,6 +251,45 @@ impl RowChunk {
             postal_code: of(Field::PostalCode),
             order_date: of(Field::OrderDate),
         })
+    }
+
+    /// What the tokens of the row at `index` depend on, whatever the file calls its columns and in whatever order it has them.
+    #[must_use]
+    pub fn record(&self, index: usize) -> Option<RecordText<'_>> {
+        let (_, ends) = self.ends_of(index)?;
+        let (&first, others) = ends.split_first()?;
+        let whole_name = self.layout.whole_name;
+        let after_name = if whole_name { 1 } else { 4 };
+        let (mut lengths, mut end) = ([0; RECORD_FIELDS], first);
+        for (&field, &its_end) in self.layout.fields().get(1..)?.iter().zip(others) {
+            let place = match field {
+                Field::Name | Field::GivenName => 0,
+                Field::MiddleName => 1,
+                Field::FamilyName => 2,
+                Field::Suffix => 3,
+                // A plan maps at most one of the two.
+                Field::Address | Field::Street => after_name,
+                Field::Unit => after_name + 1,
+                Field::City => after_name + 2,
+                Field::State => after_name + 3,
+                Field::PostalCode => after_name + 4,
+                Field::Id | Field::OrderDate => continue,
+            };
+            *lengths.get_mut(place)? = its_end - end;
+            end = its_end;
+        }
+        Some(RecordText { whole_name, lengths, text: self.text.get(first..end)? })
+    }
+
+    /// Where a row begins, and where each of its fields ends.
+    fn ends_of(&self, index: usize) -> Option<(usize, &[usize])> {
+        let count = self.layout.fields().len();
+        let at = index.checked_mul(count)?;
+        let begin = match at.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        Some((begin, self.ends.get(at..at.checked_add(count)?)?))
     }
 
     /// Its rows in order.

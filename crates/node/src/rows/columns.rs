@@ -99,6 +99,21 @@ impl Field {
     }
 }
 
+/// The fields that a file has: those whose text a chunk keeps for each row, in the order of [`Field`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowLayout {
+    fields: [Field; FIELDS],
+    count: usize,
+    pub(super) whole_name: bool,
+}
+
+impl RowLayout {
+    /// The id first.
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields[..self.count]
+    }
+}
+
 /// Where each field is in a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ColumnPlan {
@@ -116,6 +131,19 @@ impl ColumnPlan {
     /// Whether the name is in one column.
     pub(super) fn whole_name(&self) -> bool {
         self.get(Field::Name).is_some()
+    }
+
+    /// What a chunk's rows hold of a record.
+    pub(super) fn layout(&self) -> RowLayout {
+        let mut layout = RowLayout { fields: [Field::Id; FIELDS], count: 0, whole_name: self.whole_name() };
+        for (field, _) in ALL {
+            // Every row has an id, of its own or its number.
+            if field == Field::Id || self.get(field).is_some() {
+                layout.fields[layout.count] = field;
+                layout.count += 1;
+            }
+        }
+        layout
     }
 
     /// Finds the fields in `header`, the names of the columns; `label` is what messages call the file.

@@ -10,7 +10,7 @@ mod options;
 mod reader;
 mod scan;
 
-pub use chunk::{CHUNK_ROWS_MAX, FIELD_BYTES_MAX, NameFields, RowChunk, RowProblem, RowView};
+pub use chunk::{CHUNK_ROWS_MAX, FIELD_BYTES_MAX, NameFields, RecordText, RowChunk, RowProblem, RowView};
 pub use columns::Field;
 pub use duplicates::DuplicateIds;
 pub use options::{CsvOptions, Delimiter, Encoding, FieldMap, Source};

@@ -5,13 +5,12 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use csv::ByteRecord;
 use encoding_rs::WINDOWS_1252;
 
-use super::chunk::{FIELD_BYTES_MAX, RowChunk, RowProblem};
-use super::columns::{ColumnPlan, FIELDS, Field};
+use super::chunk::{CHUNK_TEXT_BYTES, ChunkMaker, FIELD_BYTES_MAX, RowChunk, RowProblem};
+use super::columns::{ColumnPlan, Field, RowLayout};
 use super::options::{CsvOptions, Encoding, Source};
-use super::scan::{RECORD_BYTES_MAX, ScanFault, ScanRead};
+use super::scan::{RECORD_BYTES_MAX, ReadFault, Records, ScanFault};
 use crate::failure::{Failure, io_cause};
 
 /// What is known of an input that was read to its end.
@@ -27,9 +26,11 @@ pub struct InputSummary {
 
 /// Reads a CSV file as chunks of rows, in order, in memory that does not depend on its length.
 pub struct RowReader {
-    csv: csv::Reader<ScanRead<Box<dyn Read + Send>>>,
-    record: ByteRecord,
+    records: Records<Box<dyn Read + Send>>,
     plan: ColumnPlan,
+    layout: RowLayout,
+    /// Text of the chunk before, and a little more: what the next one will hold.
+    text_bytes: usize,
     encoding: Encoding,
     label: String,
     has_header: bool,
@@ -65,31 +66,24 @@ impl RowReader {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_read(inner: Box<dyn Read + Send>, bytes_total: Option<u64>, label: String, options: &CsvOptions) -> Result<Self, Failure> {
-        let delimiter = options.delimiter.0;
-        let mut csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(1 << 16)
-            .from_reader(ScanRead::new(inner, delimiter));
-        let mut record = ByteRecord::new();
+        let mut records = Records::new(inner, options.delimiter.0);
         let header = match &options.columns {
             Some(columns) => columns.iter().map(|c| if c.trim() == "-" { String::new() } else { c.clone() }).collect(),
             None => {
-                let got = csv.read_byte_record(&mut record).map_err(|e| cannot_parse(&label, e))?;
-                check_fault(&csv, &label, true)?;
-                if !got {
+                if !records.read().map_err(|fault| cannot_divide(fault, &label, true))? {
                     return Err(Failure::input("empty_file", format!("{label} is empty"))
                         .with_hint("give a CSV file with a header line and at least one row"));
                 }
-                record.iter().map(|name| decode_lossy(name, options.encoding)).collect::<Vec<_>>()
+                (0..records.count()).filter_map(|i| records.field(i)).map(|name| decode_lossy(name, options.encoding)).collect::<Vec<_>>()
             }
         };
         let plan = ColumnPlan::new(&header, options, &label)?;
+        records.want(plan.width);
         Ok(Self {
-            csv,
-            record,
+            records,
+            layout: plan.layout(),
             plan,
+            text_bytes: 0,
             encoding: options.encoding,
             label,
             has_header: options.columns.is_none(),
@@ -130,19 +124,28 @@ impl RowReader {
     /// Exit 3, with the number of the row: a quote that is never closed, bytes that are not text in the encoding, a record over
     /// [`RECORD_BYTES_MAX`], a file that cannot be read further; and a file without any row.
     pub fn next_chunk(&mut self) -> Result<Option<RowChunk>, Failure> {
-        let mut chunk = RowChunk::new(self.next_number, self.plan.whole_name());
+        let mut chunk = ChunkMaker::new(self.next_number, self.layout, self.text_bytes);
+        let mut fault = None;
         while !self.ended && !chunk.is_full() {
-            let got = self.csv.read_byte_record(&mut self.record).map_err(|e| cannot_parse(&self.label, e))?;
-            // The scanner runs ahead of the parser, so a fault is known before the record it spoils is used.
-            check_fault(&self.csv, &self.label, self.has_header)?;
-            if !got {
-                self.ended = true;
-                break;
+            match self.records.read() {
+                Ok(true) => {
+                    self.push(&mut chunk);
+                    self.next_number += 1;
+                }
+                Ok(false) => self.ended = true,
+                Err(why) => {
+                    fault = Some(why);
+                    break;
+                }
             }
-            self.push(&mut chunk)?;
-            self.next_number += 1;
         }
-        self.bytes_read.store(self.csv.get_ref().bytes_in(), Ordering::Relaxed);
+        self.bytes_read.store(self.records.bytes_in(), Ordering::Relaxed);
+        self.text_bytes = (chunk.text_bytes() + chunk.text_bytes() / 16).min(CHUNK_TEXT_BYTES);
+        // Of two things that are wrong the one that comes first is told.
+        let chunk = chunk.finish().map_err(|row| not_utf8(&self.label, row))?;
+        if let Some(fault) = fault {
+            return Err(cannot_divide(fault, &self.label, self.has_header));
+        }
         if self.next_number == 1 {
             let what = if self.has_header { "has a header and no row" } else { "is empty" };
             return Err(Failure::input("empty_file", format!("{} {what}", self.label)).with_hint("give a CSV file with at least one row"));
@@ -164,40 +167,36 @@ impl RowReader {
     /// What was read; of the whole input once [`next_chunk`](Self::next_chunk) has given `None`.
     #[must_use]
     pub fn summary(&self) -> InputSummary {
-        let scan = self.csv.get_ref();
-        InputSummary { rows: self.next_number - 1, bytes: scan.bytes_in(), sha256: scan.digest() }
+        InputSummary { rows: self.next_number - 1, bytes: self.records.bytes_in(), sha256: self.records.digest() }
     }
 
-    fn push(&mut self, chunk: &mut RowChunk) -> Result<(), Failure> {
-        let number = self.next_number;
-        let own_id = if self.has_id() { String::new() } else { number.to_string() };
-        let mut texts: [std::borrow::Cow<'_, str>; FIELDS] = std::array::from_fn(|_| "".into());
-        let mut problem = (self.record.len() != self.plan.width).then_some(RowProblem::WrongFieldCount);
-        texts[Field::Id as usize] = own_id.as_str().into();
-        for (slot, column) in self.plan.column.iter().enumerate() {
-            let is_id = slot == Field::Id as usize;
-            // Of a row that is not understood only the id is kept, where it is in its place.
-            if problem.is_some() && !is_id {
+    fn push(&mut self, chunk: &mut ChunkMaker) {
+        let mut problem = (self.records.count() != self.plan.width).then_some(RowProblem::WrongFieldCount);
+        for &field in self.layout.fields() {
+            let Some(column) = self.plan.get(field) else {
+                // The one field that a row has without a column.
+                chunk.push_number(self.next_number);
                 continue;
-            }
-            let Some(bytes) = column.and_then(|c| self.record.get(c)) else { continue };
-            if bytes.len() > FIELD_BYTES_MAX && !is_id {
-                problem = Some(RowProblem::FieldTooLong);
-                continue;
-            }
-            texts[slot] = match self.encoding {
-                Encoding::Windows1252 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
-                Encoding::Utf8 => std::str::from_utf8(bytes).map_err(|_| not_utf8(&self.label, number))?.into(),
             };
-        }
-        let mut fields = [""; FIELDS];
-        for (slot, text) in texts.iter().enumerate() {
-            if problem.is_none() || slot == Field::Id as usize {
-                fields[slot] = text;
+            let bytes = self.records.field(column).unwrap_or_default();
+            if field != Field::Id {
+                // Of a row that is not understood only the id is kept, where it is in its place.
+                if problem.is_some() {
+                    break;
+                }
+                if bytes.len() > FIELD_BYTES_MAX {
+                    // What is not text in fields before this one stays: the file is then refused for it.
+                    chunk.keep_id();
+                    problem = Some(RowProblem::FieldTooLong);
+                    break;
+                }
+            }
+            match self.encoding {
+                Encoding::Utf8 => chunk.push(bytes),
+                Encoding::Windows1252 => chunk.push(WINDOWS_1252.decode_without_bom_handling(bytes).0.as_bytes()),
             }
         }
-        chunk.push(&fields, problem);
-        Ok(())
+        chunk.end_row(problem);
     }
 }
 
@@ -224,39 +223,31 @@ fn cannot_read(label: &str, error: &io::Error) -> Failure {
     }
 }
 
-fn cannot_parse(label: &str, error: csv::Error) -> Failure {
-    match error.into_kind() {
-        csv::ErrorKind::Io(e) => cannot_read(label, &e),
-        // Records are flexible and are taken as bytes: the csv crate has nothing else to complain of.
-        _ => Failure::bug("the CSV parser gave an error that it should not"),
-    }
-}
-
 fn not_utf8(label: &str, row: u64) -> Failure {
     Failure::input("not_utf8", format!("{label}, row {row}: the bytes are not UTF-8"))
         .with_hint("if the file comes from an older Windows or Latin-1 system, add --encoding windows-1252")
 }
 
-fn check_fault(csv: &csv::Reader<ScanRead<Box<dyn Read + Send>>>, label: &str, has_header: bool) -> Result<(), Failure> {
+fn cannot_divide(fault: ReadFault, label: &str, has_header: bool) -> Failure {
     let place = |record: u64| match (has_header, record) {
         (true, 0) => "the header".to_owned(),
         (true, n) => format!("row {n}"),
         (false, n) => format!("row {}", n + 1),
     };
     const QUOTE_HINT: &str = "look for a \" at the beginning of a field there; inside a quoted field a quote is written twice";
-    match csv.get_ref().fault() {
-        None => Ok(()),
-        Some(ScanFault::Utf16) => {
-            Err(Failure::input("utf16", format!("{label} is UTF-16")).with_hint("save it as CSV UTF-8 and try again"))
+    match fault {
+        ReadFault::Io(error) => cannot_read(label, &error),
+        ReadFault::Scan(ScanFault::Utf16) => {
+            Failure::input("utf16", format!("{label} is UTF-16")).with_hint("save it as CSV UTF-8 and try again")
         }
-        Some(ScanFault::UnterminatedQuote { record }) => {
-            Err(Failure::input("unterminated_quote", format!("{label}, {}: a quote is opened and never closed", place(record)))
-                .with_hint(QUOTE_HINT))
+        ReadFault::Scan(ScanFault::UnterminatedQuote { record }) => {
+            Failure::input("unterminated_quote", format!("{label}, {}: a quote is opened and never closed", place(record)))
+                .with_hint(QUOTE_HINT)
         }
-        Some(ScanFault::RecordTooLong { record, quoted }) => {
+        ReadFault::Scan(ScanFault::RecordTooLong { record, quoted }) => {
             let mb = RECORD_BYTES_MAX >> 20;
-            Err(Failure::input("record_too_long", format!("{label}, {}: more than {mb} MiB without an end of the record", place(record)))
-                .with_hint(if quoted { QUOTE_HINT } else { "check that the file is CSV and that its lines end" }))
+            Failure::input("record_too_long", format!("{label}, {}: more than {mb} MiB without an end of the record", place(record)))
+                .with_hint(if quoted { QUOTE_HINT } else { "check that the file is CSV and that its lines end" })
         }
     }
 }

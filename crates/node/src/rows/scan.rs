@@ -1,15 +1,20 @@
-//! What is known of the bytes while they stream by: their digest, and where records and quotes begin and end.
+//! Bytes to records: blocks are read, digested, and divided where they lie.
 //!
-//! The csv crate takes a quote that is never closed as a field that reaches to the end of the file, in silence, and holds a record of any length in
-//! memory. So the bytes pass through a small state machine first, which follows the same grammar (a test holds the two together) and
-//! knows the row.
+//! Only where a field may end does a byte count: everything between is passed over by the block, and a field is copied once, by whoever wants
+//! it. Marks of byte order are dropped or refused, a quote that is never closed and a record without end are told with their place. The
+//! grammar is the csv crate's, which reads an open quote to the end of the file in silence (a test holds the two together).
 
 use std::io::{self, Read};
+use std::ops::Range;
 
+use memchr::{memchr, memchr3};
 use sha2::{Digest, Sha256};
 
 /// Bytes that one record may have, its quotes and delimiters included.
 pub const RECORD_BYTES_MAX: u64 = 64 << 20;
+
+/// Read at a time: little enough to be in the core's own cache when it is divided, right after it was digested.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// Why the bytes are not a CSV file, whatever they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,52 +27,96 @@ pub(super) enum ScanFault {
     RecordTooLong { record: u64, quoted: bool },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Between records: line ends here make no record.
-    Record,
-    /// At the first byte of a field that is not the record's first.
-    Field,
+/// Why there is no next record.
+#[derive(Debug)]
+pub(super) enum ReadFault {
+    Io(io::Error),
+    Scan(ScanFault),
+}
+
+impl From<ScanFault> for ReadFault {
+    fn from(fault: ScanFault) -> Self {
+        Self::Scan(fault)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    FieldBegin,
     Plain,
     Quoted,
     /// After a quote inside a quoted field: its end, or the first half of an escaped quote.
     QuoteInQuoted,
 }
 
-/// A `Read` that hashes what passes, drops byte-order marks of UTF-8 and follows records and quotes.
-pub(super) struct ScanRead<R> {
-    inner: R,
-    delimiter: u8,
-    digest: Sha256,
-    bytes: u64,
-    state: State,
-    /// Records that ended.
-    records: u64,
-    record_bytes: u64,
-    fault: Option<ScanFault>,
-    /// The first bytes, until there are enough of them to know a mark.
-    head: Vec<u8>,
-    head_done: bool,
-    head_given: usize,
-    ended: bool,
+/// The record under way, or the last one. Positions count from where it begins, so that it may be moved before it is whole.
+#[derive(Debug)]
+struct Progress {
+    place: Place,
+    /// Bytes followed so far.
+    at: usize,
+    /// Where the field under way begins.
+    field: usize,
+    /// Where its text ends: before `at` where quotes were taken out.
+    out: usize,
+    /// Its fields, as many as are wanted.
+    fields: Vec<Range<usize>>,
+    /// All its fields.
+    count: usize,
+    /// It ended.
+    whole: bool,
 }
 
-impl<R: Read> ScanRead<R> {
+/// The records of a source of bytes, which it also digests.
+pub(super) struct Records<R> {
+    inner: R,
+    delimiter: u8,
+    block_bytes: usize,
+    record_bytes_max: usize,
+    digest: Sha256,
+    bytes: u64,
+    marks_done: bool,
+    /// The source gave its end.
+    ended: bool,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were read.
+    filled: usize,
+    /// Where in the buffer the record begins that `progress` speaks of.
+    begin: usize,
+    progress: Progress,
+    /// Records that ended.
+    records: u64,
+    /// Fields of a record that are wanted; further ones are counted alone.
+    wanted: usize,
+}
+
+impl<R: Read> Records<R> {
     pub(super) fn new(inner: R, delimiter: u8) -> Self {
+        Self::with_sizes(inner, delimiter, BLOCK_BYTES, RECORD_BYTES_MAX as usize)
+    }
+
+    fn with_sizes(inner: R, delimiter: u8, block_bytes: usize, record_bytes_max: usize) -> Self {
         Self {
             inner,
             delimiter,
+            block_bytes,
+            record_bytes_max,
             digest: Sha256::new(),
             bytes: 0,
-            state: State::Record,
-            records: 0,
-            record_bytes: 0,
-            fault: None,
-            head: Vec::new(),
-            head_done: false,
-            head_given: 0,
+            marks_done: false,
             ended: false,
+            buffer: Vec::new(),
+            filled: 0,
+            begin: 0,
+            progress: Progress { place: Place::FieldBegin, at: 0, field: 0, out: 0, fields: Vec::new(), count: 0, whole: false },
+            records: 0,
+            wanted: usize::MAX,
         }
+    }
+
+    /// Keeps no more than the first `wanted` fields of each record from the next one on: one of very many takes no memory for them.
+    pub(super) fn want(&mut self, wanted: usize) {
+        self.wanted = wanted;
     }
 
     /// Bytes that came in.
@@ -75,196 +124,200 @@ impl<R: Read> ScanRead<R> {
         self.bytes
     }
 
-    pub(super) fn fault(&self) -> Option<ScanFault> {
-        self.fault
-    }
-
-    /// Records seen, the header included; final once the end was read.
-    #[cfg(test)]
-    pub(super) fn records(&self) -> u64 {
-        self.records
-    }
-
     /// SHA-256 of every byte that came in.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.digest.clone().finalize().into()
     }
 
-    /// Reads from the inner source and hashes.
-    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// The number of fields of the record that [`read`](Self::read) found.
+    pub(super) fn count(&self) -> usize {
+        self.progress.count
+    }
+
+    /// A field of the record that [`read`](Self::read) found, without its quotes; `None` where it has not so many, or not so many are wanted.
+    pub(super) fn field(&self, index: usize) -> Option<&[u8]> {
+        let Range { start, end } = self.progress.fields.get(index)?.clone();
+        self.buffer.get(self.begin + start..self.begin + end)
+    }
+
+    /// Goes to the next record; `false` after the last.
+    ///
+    /// # Errors
+    /// Why there is none; the same again where it is called again.
+    pub(super) fn read(&mut self) -> Result<bool, ReadFault> {
+        if !self.marks_done {
+            self.pass_marks()?;
+        }
+        if self.progress.whole {
+            self.begin += self.progress.at;
+            self.progress.begin();
+        }
         loop {
-            match self.inner.read(buffer) {
-                Ok(n) => {
-                    self.digest.update(&buffer[..n]);
-                    self.bytes += n as u64;
-                    return Ok(n);
+            if self.progress.at == 0 {
+                // Line ends between records make no record.
+                self.begin += self.buffer[self.begin..self.filled].iter().take_while(|byte| is_line_end(**byte)).count();
+            }
+            if self.follow()? {
+                break;
+            }
+            if !self.fill().map_err(ReadFault::Io)? {
+                if self.progress.at == 0 {
+                    return Ok(false);
                 }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                if self.progress.place == Place::Quoted {
+                    return Err(ScanFault::UnterminatedQuote { record: self.records }.into());
+                }
+                self.progress.end_field(self.wanted);
+                break;
             }
         }
+        self.progress.whole = true;
+        self.records += 1;
+        Ok(true)
+    }
+
+    /// Follows the record as far as there are bytes; whether it ended.
+    fn follow(&mut self) -> Result<bool, ScanFault> {
+        // One byte more than a record may have: the one at which it is too long, or its line end.
+        let end = self.filled.min(self.begin + self.record_bytes_max + 1);
+        let bytes = &mut self.buffer[self.begin..end];
+        if self.progress.follow(bytes, self.delimiter, self.wanted) {
+            return Ok(true);
+        }
+        if self.progress.at > self.record_bytes_max {
+            return Err(ScanFault::RecordTooLong { record: self.records, quoted: self.progress.place == Place::Quoted });
+        }
+        Ok(false)
     }
 
     /// Reads until the first bytes are no byte-order mark and no beginning of one.
-    fn read_head(&mut self) -> io::Result<()> {
+    fn pass_marks(&mut self) -> Result<(), ReadFault> {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
-        let mut buffer = [0; 4_096];
-        while !self.head_done {
-            while self.head.starts_with(MARK) {
-                self.head.drain(..MARK.len());
+        loop {
+            while self.buffer[self.begin..self.filled].starts_with(MARK) {
+                self.begin += MARK.len();
             }
-            if self.head.starts_with(b"\xFF\xFE") || self.head.starts_with(b"\xFE\xFF") {
-                self.fault = Some(ScanFault::Utf16);
+            let head = &self.buffer[self.begin..self.filled];
+            if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+                return Err(ScanFault::Utf16.into());
             }
-            if self.head.len() >= MARK.len() {
-                break;
-            }
-            match self.fill(&mut buffer)? {
-                0 => break,
-                n => self.head.extend_from_slice(&buffer[..n]),
+            if head.len() >= MARK.len() || !self.fill().map_err(ReadFault::Io)? {
+                self.marks_done = true;
+                return Ok(());
             }
         }
-        self.head_done = true;
-        Ok(())
     }
 
-    fn end(&mut self) {
+    /// Reads and digests more bytes after those of the record under way; `false` at the end.
+    fn fill(&mut self) -> io::Result<bool> {
         if self.ended {
-            return;
+            return Ok(false);
         }
-        self.ended = true;
-        if self.state == State::Quoted && self.fault.is_none() {
-            self.fault = Some(ScanFault::UnterminatedQuote { record: self.records });
+        self.buffer.copy_within(self.begin..self.filled, 0);
+        self.filled -= self.begin;
+        self.begin = 0;
+        if self.filled == self.buffer.len() {
+            // Twice what came: no record has memory before its bytes are there. One that fills all of this is too long.
+            let most = self.record_bytes_max + self.block_bytes;
+            self.buffer.resize((self.filled * 2).max(self.block_bytes).min(most), 0);
+        } else if self.buffer.len() > self.block_bytes && self.filled < self.block_bytes {
+            self.buffer.truncate(self.block_bytes);
+            self.buffer.shrink_to_fit();
         }
-        if self.state != State::Record {
-            self.records += 1;
-        }
-    }
-
-    fn scan(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.record_bytes += 1;
-            let line_end = byte == b'\n' || byte == b'\r';
-            self.state = match self.state {
-                State::Quoted if byte == b'"' => State::QuoteInQuoted,
-                State::Quoted => State::Quoted,
-                State::QuoteInQuoted | State::Record | State::Field if byte == b'"' => State::Quoted,
-                State::Record if line_end => {
-                    self.record_bytes = 0;
-                    State::Record
-                }
-                _ if line_end => {
-                    self.records += 1;
-                    self.record_bytes = 0;
-                    State::Record
-                }
-                _ if byte == self.delimiter => State::Field,
-                _ => State::Plain,
-            };
-            if self.record_bytes > RECORD_BYTES_MAX && self.fault.is_none() {
-                self.fault = Some(ScanFault::RecordTooLong { record: self.records, quoted: self.state == State::Quoted });
+        let read = loop {
+            match self.inner.read(&mut self.buffer[self.filled..]) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
             }
-        }
+        };
+        self.digest.update(&self.buffer[self.filled..self.filled + read]);
+        self.bytes += read as u64;
+        self.filled += read;
+        self.ended = read == 0;
+        Ok(!self.ended)
     }
 }
 
-impl<R: Read> Read for ScanRead<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.head_done {
-            self.read_head()?;
-        }
-        let n = if self.head_given < self.head.len() {
-            let n = buffer.len().min(self.head.len() - self.head_given);
-            buffer[..n].copy_from_slice(&self.head[self.head_given..self.head_given + n]);
-            self.head_given += n;
-            n
-        } else if self.fault.is_some() {
-            // What follows a fault is not worth holding in memory; the reader asks for the fault before it uses a record.
-            0
-        } else {
-            self.fill(buffer)?
-        };
-        if n == 0 {
-            self.end();
-        } else {
-            self.scan(&buffer[..n]);
-        }
-        Ok(n)
+impl Progress {
+    fn begin(&mut self) {
+        (self.place, self.at, self.field, self.out, self.count, self.whole) = (Place::FieldBegin, 0, 0, 0, 0, false);
+        self.fields.clear();
     }
+
+    /// Follows the record through `bytes`, which begin where it does; whether it ended. Quotes are taken out where they stand.
+    fn follow(&mut self, bytes: &mut [u8], delimiter: u8, wanted: usize) -> bool {
+        loop {
+            match self.place {
+                Place::FieldBegin => match bytes.get(self.at) {
+                    None => return false,
+                    Some(b'"') => {
+                        self.at += 1;
+                        (self.field, self.out) = (self.at, self.at);
+                        self.place = Place::Quoted;
+                    }
+                    Some(_) => self.place = Place::Plain,
+                },
+                Place::Plain => {
+                    let found = memchr3(delimiter, b'\n', b'\r', &bytes[self.at..]);
+                    self.take(bytes, found);
+                    if found.is_none() {
+                        return false;
+                    }
+                    let ends_record = bytes[self.at] != delimiter;
+                    self.end_field(wanted);
+                    self.at += 1;
+                    if ends_record {
+                        return true;
+                    }
+                    (self.field, self.out) = (self.at, self.at);
+                    self.place = Place::FieldBegin;
+                }
+                Place::Quoted => {
+                    let found = memchr(b'"', &bytes[self.at..]);
+                    self.take(bytes, found);
+                    if found.is_none() {
+                        return false;
+                    }
+                    self.at += 1;
+                    self.place = Place::QuoteInQuoted;
+                }
+                Place::QuoteInQuoted => match bytes.get(self.at) {
+                    None => return false,
+                    Some(b'"') => {
+                        bytes[self.out] = b'"';
+                        self.out += 1;
+                        self.at += 1;
+                        self.place = Place::Quoted;
+                    }
+                    // What follows a closing quote is text as it stands.
+                    Some(_) => self.place = Place::Plain,
+                },
+            }
+        }
+    }
+
+    /// Takes so many bytes, or all there are, into the field.
+    fn take(&mut self, bytes: &mut [u8], found: Option<usize>) {
+        let n = found.unwrap_or(bytes.len() - self.at);
+        if self.out != self.at {
+            bytes.copy_within(self.at..self.at + n, self.out);
+        }
+        self.at += n;
+        self.out += n;
+    }
+
+    fn end_field(&mut self, wanted: usize) {
+        if self.count < wanted {
+            self.fields.push(self.field..self.out);
+        }
+        self.count += 1;
+    }
+}
+
+fn is_line_end(byte: u8) -> bool {
+    byte == b'\n' || byte == b'\r'
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn scan(bytes: &[u8], step: usize) -> (ScanRead<&[u8]>, Vec<u8>) {
-        let mut scan = ScanRead::new(bytes, b',');
-        let (mut out, mut buffer) = (Vec::new(), vec![0; step]);
-        loop {
-            match scan.read(&mut buffer).unwrap() {
-                0 => return (scan, out),
-                n => out.extend_from_slice(&buffer[..n]),
-            }
-        }
-    }
-
-    fn parse(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-        reader.byte_records().map(|r| r.unwrap().iter().map(<[u8]>::to_vec).collect()).collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        /// The csv crate's own reading is the oracle: a line put after the input is a record of its own, unless a quote is open.
-        #[test]
-        fn agrees_with_the_csv_crate(symbols in prop::collection::vec(prop::sample::select(vec![b'a', b',', b'"', b'\n', b'\r', b' ']), 0..40), step in 1_usize..9) {
-            let (state, out) = scan(&symbols, step);
-            prop_assert_eq!(&out, &symbols);
-            prop_assert_eq!(state.records(), parse(&symbols).len() as u64);
-            let mut longer = symbols.clone();
-            longer.extend_from_slice(b"\nZ");
-            let records = parse(&longer);
-            let open = records.last() != Some(&vec![b"Z".to_vec()]);
-            match state.fault() {
-                Some(ScanFault::UnterminatedQuote { record }) => {
-                    prop_assert!(open);
-                    prop_assert_eq!(record, records.len() as u64 - 1);
-                }
-                None => prop_assert!(!open),
-                Some(other) => prop_assert!(false, "{other:?}"),
-            }
-        }
-
-        #[test]
-        fn any_bytes_pass_unchanged_but_for_marks(bytes in prop::collection::vec(any::<u8>(), 0..200), step in 1_usize..50) {
-            let (state, out) = scan(&bytes, step);
-            prop_assert_eq!(state.digest(), <[u8; 32]>::from(Sha256::digest(&bytes)));
-            if !bytes.starts_with(&[0xEF]) && state.fault() != Some(ScanFault::Utf16) {
-                prop_assert_eq!(out, bytes);
-            }
-        }
-    }
-
-    #[test]
-    fn marks_are_dropped_or_refused() {
-        for step in [1, 2, 3, 100] {
-            assert_eq!(scan(b"\xEF\xBB\xBFa,b\n", step).1, b"a,b\n");
-            assert_eq!(scan(b"\xEF\xBB\xBF\xEF\xBB\xBFa,b\n", step).1, b"a,b\n");
-            assert_eq!(scan(b"\xEF\xBB", step).1, b"\xEF\xBB");
-            assert_eq!(scan(b"\xFF\xFEa\0", step).0.fault(), Some(ScanFault::Utf16));
-            assert_eq!(scan(b"\xFE\xFF\0a", step).0.fault(), Some(ScanFault::Utf16));
-        }
-    }
-
-    #[test]
-    fn a_record_without_end_is_not_read_to_its_end() {
-        let endless = io::repeat(b'x').take(4 * RECORD_BYTES_MAX);
-        let mut state = ScanRead::new(endless, b',');
-        let mut buffer = vec![0; 1 << 20];
-        while state.read(&mut buffer).unwrap() > 0 {}
-        assert_eq!(state.fault(), Some(ScanFault::RecordTooLong { record: 0, quoted: false }));
-        assert!(state.bytes_in() < 2 * RECORD_BYTES_MAX);
-    }
-}
+#[path = "scan_tests.rs"]
+mod tests;
