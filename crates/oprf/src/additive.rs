@@ -72,7 +72,7 @@ use zeroize::Zeroizing;
 use crate::blind::{Blind, check_lengths, scalars};
 use crate::bound::BoundBatch;
 use crate::error::{Error, same_count};
-use crate::group::{self, FixedBase, IDENTITY};
+use crate::group::{self, FixedBase};
 use crate::hash::{self, Hashes};
 use crate::keys::PublicKey;
 use crate::suite::{Mode, NE, NH};
@@ -148,9 +148,7 @@ pub fn finalize_slice<I: AsRef<[u8]>>(
     check_finalize(inputs, blinds, points, out)?;
     let mut elements = Zeroizing::new(vec![[0; NE]; points.len()]);
     group::sub_fixed_encode(points, &key.table, &scalars(blinds), &mut elements);
-    if let Some(position) = elements.iter().position(|element| *element == IDENTITY) {
-        return Err(Error::InvalidInput { position });
-    }
+    group::refuse_identity(0, &elements).map_err(|position| Error::InvalidInput { position })?;
     hash::finalize_slice(inputs, &elements, out);
     Ok(())
 }

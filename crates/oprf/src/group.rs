@@ -214,8 +214,10 @@ fn in_chunks<E>(
     Ok(())
 }
 
-/// The first identity among encodings that begin at position `start`, as an error.
-fn refuse_identity(start: usize, out: &[[u8; NE]]) -> Result<(), usize> {
+/// The first identity among encodings that begin at position `start`, as an error. That none of them is one may be known, and nothing
+/// else: a function of its own, in which the test of constant time allows a branch.
+#[inline(never)]
+pub(crate) fn refuse_identity(start: usize, out: &[[u8; NE]]) -> Result<(), usize> {
     out.iter().position(|element| *element == IDENTITY).map_or(Ok(()), |i| Err(start + i))
 }
 

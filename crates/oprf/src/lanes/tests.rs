@@ -22,7 +22,6 @@ macro_rules! on_backends {
         }
     };
 }
-use on_backends;
 
 pub(super) mod edges;
 

@@ -12,7 +12,7 @@ use super::super::engine::Scalars;
 use super::super::field::Field;
 use super::super::multiply::{digits, recode};
 use super::super::point::Point;
-use super::{bytes, on_backends, scalar};
+use super::{bytes, scalar};
 
 fn encoded(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
     points.iter().map(|p| p.compress().to_bytes()).collect()
