@@ -6,7 +6,7 @@ use oblink_session::tag::TagPrefix;
 use oblink_store::cache::{CacheKeys, KnownRows, RowDigest};
 
 use crate::failure::Failure;
-use crate::rows::{NameFields, RowChunk, RowView};
+use crate::rows::{RecordText, RowChunk};
 use crate::tokens::tokenize_row;
 
 /// One epoch's keys, and what is known of its records.
@@ -54,7 +54,8 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
             rows.iter().for_each(|(row, _)| is_due[*row] = true);
         }
     }
-    let mut tokens = TokenArena::with_capacity(chunk.len() * usize::from(ruleset.tokens_per_pair()), chunk.len() * 128);
+    let count = is_due.iter().filter(|is_due| **is_due).count();
+    let mut tokens = TokenArena::with_capacity(count * usize::from(ruleset.tokens_per_pair()), count * 128);
     // For each row, its first token; one more at the end.
     let mut first = Vec::with_capacity(chunk.len() + 1);
     let mut rejected = Vec::new();
@@ -75,22 +76,15 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
 /// refuses, has no tag and so no entry: it is looked at again each time.
 fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Due {
     let Some((keys, known)) = tagger.caching else { return Due::All };
-    let mut scratch = Vec::with_capacity(512);
-    let digests: Vec<RowDigest> = chunk.iter().map(|view| digest(keys, &view, &mut scratch)).collect();
+    let digests: Vec<RowDigest> = chunk.records().map(|record| digest(keys, &record)).collect();
     let is_known = known.map_or_else(|| vec![false; digests.len()], |known| known.recall(&digests));
     let rows = digests.into_iter().zip(is_known).enumerate();
     Due::Some(rows.filter(|(_, (_, is_known))| !is_known).map(|(row, (digest, _))| (row, digest)).collect())
 }
 
 /// Digests everything of a row that its tokens depend on: the fields as the ruleset is given them, whatever the file calls its columns.
-fn digest(keys: &CacheKeys, view: &RowView<'_>, scratch: &mut Vec<u8>) -> RowDigest {
-    let RowView { address, unit, city, state, postal_code, .. } = *view;
-    match view.name {
-        NameFields::Whole(name) => keys.digest(&["whole", name, address, unit, city, state, postal_code], scratch),
-        NameFields::Parts { given, middle, family, suffix } => {
-            keys.digest(&["parts", given, middle, family, suffix, address, unit, city, state, postal_code], scratch)
-        }
-    }
+fn digest(keys: &CacheKeys, record: &RecordText<'_>) -> RowDigest {
+    keys.digest(if record.whole_name { 1 } else { 2 }, record.lengths(), record.text)
 }
 
 fn compute(keys: &EpochKeys, due: &Due, first: &[usize], all: &[&[u8]]) -> Result<Computed, Failure> {

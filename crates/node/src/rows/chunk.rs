@@ -281,6 +281,11 @@ impl RowChunk {
         Some(RecordText { whole_name, lengths, text: self.text.get(first..end)? })
     }
 
+    /// What the tokens of each row depend on, in order.
+    pub fn records(&self) -> impl Iterator<Item = RecordText<'_>> {
+        (0..self.len()).filter_map(|index| self.record(index))
+    }
+
     /// Where a row begins, and where each of its fields ends.
     fn ends_of(&self, index: usize) -> Option<(usize, &[usize])> {
         let count = self.layout.fields().len();

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 8 | magic `"OBLROWS\x01"` |
+//! | 8 | magic `"OBLROWS\x02"` |
 //! | 16 | epoch_id |
 //! | 32 | digest of the ruleset |
 //! | 32 | SHA-256 of the program's version |
@@ -29,7 +29,7 @@ pub const ENTRY_BYTES: usize = 32;
 /// Bytes of the trailer.
 pub const TRAILER_BYTES: usize = 40;
 
-const MAGIC: [u8; 8] = *b"OBLROWS\x01";
+const MAGIC: [u8; 8] = *b"OBLROWS\x02";
 const DIGEST_AT: usize = 96;
 
 /// Why a cache is of no use. It is then as good as none: nothing but time is lost.
