@@ -15,7 +15,8 @@ pub(crate) fn from_environment() -> Result<(), Failure> {
     match std::env::var_os(VARIABLE) {
         None => Ok(()),
         Some(name) => choose(&name.to_string_lossy()).map_err(|error| {
-            Failure::input("engine", format!("{VARIABLE}: {error}")).with_hint(format!("unset {VARIABLE}: the fastest engine is then taken by itself"))
+            Failure::input("engine", format!("{VARIABLE}: {error}"))
+                .with_hint(format!("unset {VARIABLE}: the fastest engine is then taken by itself"))
         }),
     }
 }
