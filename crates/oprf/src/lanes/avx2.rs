@@ -471,7 +471,6 @@ impl Lanes for Avx2 {
         fn add(a: &Fe, b: &Fe) -> Fe = add(a, b);
         fn sub(a: &Fe, b: &Fe) -> Fe = sub(a, b);
         fn carry(a: &Fe) -> Fe = carry(a);
-        fn fit(a: &Fe) -> Fe = carry(a);
         fn select(mask: __m256i, a: &Fe, b: &Fe) -> Fe = select(mask, a, b);
         fn is_zero(a: &Fe) -> __m256i = is_zero(a);
         fn is_negative(a: &Fe) -> __m256i = is_negative(a);
@@ -496,6 +495,12 @@ impl Lanes for Avx2 {
             Ok(entries) => unsafe { fixed_row(entries) },
             Err(_) => unreachable!("a row of 8 entries"),
         }
+    }
+
+    /// One factor of a product may be loose.
+    #[inline(always)]
+    fn fit(self, a: &Fe) -> Fe {
+        *a
     }
 
     #[inline(always)]

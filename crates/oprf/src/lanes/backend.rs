@@ -39,9 +39,9 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     /// The canonical little-endian bytes of each lane; takes any tight element and `WIDTH` places.
     fn store(self, a: &Self::Fe, out: &mut [[u8; 32]]);
 
-    /// The product, tight; takes what [`fit`](Self::fit) gives or tight elements.
+    /// The product, tight; takes what [`fit`](Self::fit) gives and a tight element, in either order.
     fn mul(self, a: &Self::Fe, b: &Self::Fe) -> Self::Fe;
-    /// The square, tight; takes what [`fit`](Self::fit) gives or a tight element.
+    /// The square, tight; takes a tight element.
     fn square(self, a: &Self::Fe) -> Self::Fe;
     /// The sum without carries.
     fn add(self, a: &Self::Fe, b: &Self::Fe) -> Self::Fe;
@@ -49,7 +49,7 @@ pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     fn sub(self, a: &Self::Fe, b: &Self::Fe) -> Self::Fe;
     /// The same element, tight. Takes sums and differences of up to four tight elements.
     fn carry(self, a: &Self::Fe) -> Self::Fe;
-    /// The same element, good for [`mul`](Self::mul) and [`square`](Self::square); takes one sum or difference of tight elements.
+    /// The same element, good for one factor of [`mul`](Self::mul); takes one sum or difference of tight elements. Free where loose limbs do.
     fn fit(self, a: &Self::Fe) -> Self::Fe;
 
     /// `b` where the mask is set, `a` elsewhere; no branch, no access that depends on the mask.

@@ -44,13 +44,13 @@ impl<L: Lanes> Field<L> {
         self.lanes.carry(&self.lanes.sub(a, b))
     }
 
-    /// `a + b`, good for a product.
+    /// `a + b`, good for one factor of a product.
     #[inline(always)]
     pub(crate) fn plus(&self, a: &L::Fe, b: &L::Fe) -> L::Fe {
         self.lanes.fit(&self.lanes.add(a, b))
     }
 
-    /// `a − b`, good for a product.
+    /// `a − b`, good for one factor of a product.
     #[inline(always)]
     pub(crate) fn minus(&self, a: &L::Fe, b: &L::Fe) -> L::Fe {
         self.lanes.fit(&self.lanes.sub(a, b))

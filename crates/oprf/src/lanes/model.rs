@@ -49,6 +49,8 @@ trait Arithmetic: Copy + Send + Sync + 'static {
     fn sub(a: &Limbs, b: &Limbs) -> Limbs;
     /// As [`Lanes::carry`].
     fn carry(a: &Limbs) -> Limbs;
+    /// As [`Lanes::fit`].
+    fn fit(a: &Limbs) -> Limbs;
     /// The canonical limbs of a tight element.
     fn canonical(a: &Limbs) -> [u64; 5];
     /// As [`Lanes::is_zero`].
@@ -237,7 +239,7 @@ impl<A: Arithmetic> Lanes for Model<A> {
 
     fn fit(self, a: &Limbs) -> Limbs {
         Op::Carry.note();
-        Self::tight(A::carry(a))
+        A::fit(a)
     }
 
     fn select(self, mask: bool, a: &Limbs, b: &Limbs) -> Limbs {

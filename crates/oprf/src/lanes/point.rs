@@ -49,7 +49,7 @@ impl<L: Lanes> Field<L> {
         let l = self.lanes;
         let (xx, yy, zz) = (l.square(&p.x), l.square(&p.y), l.square(&p.z));
         let xy = l.mul(&p.x, &p.y);
-        let h = self.plus(&xx, &yy);
+        let h = self.sum(&xx, &yy);
         let g = self.minus(&yy, &xx);
         let e = self.plus(&xy, &xy);
         let f = l.carry(&l.sub(&l.add(&l.add(&zz, &zz), &xx), &yy));
@@ -79,8 +79,8 @@ impl<L: Lanes> Field<L> {
         let pp = l.mul(&self.plus(&p.y, &p.x), plus);
         let mm = l.mul(&self.minus(&p.y, &p.x), minus);
         let tt = l.mul(&p.t, t2d);
-        let (e, h) = (self.minus(&pp, &mm), self.plus(&pp, &mm));
-        let (f, g) = (self.minus(zz, &tt), self.plus(zz, &tt));
+        let (e, h) = (self.minus(&pp, &mm), self.sum(&pp, &mm));
+        let (f, g) = (self.difference(zz, &tt), self.plus(zz, &tt));
         Point { x: l.mul(&e, &f), y: l.mul(&h, &g), z: l.mul(&g, &f), t: if T { l.mul(&e, &h) } else { self.c.zero } }
     }
 

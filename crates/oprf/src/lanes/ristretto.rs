@@ -49,7 +49,7 @@ impl<L: Lanes> Field<L> {
             let n = l.mul(&l.mul(&k, &self.minus(&r[i], &c.one)), &c.d_minus_one_sq);
             let n = self.minus(&n, &v[i]);
             let sv = l.mul(&s, &v[i]);
-            let w0 = self.plus(&sv, &sv);
+            let w0 = self.sum(&sv, &sv);
             let w1 = l.mul(&n, &c.sqrt_ad_minus_one);
             let ss = l.square(&s);
             let (w2, w3) = (self.minus(&c.one, &ss), self.plus(&c.one, &ss));
@@ -118,7 +118,7 @@ impl<L: Lanes> Field<L> {
                 let c = &self.c;
                 let (mut u1, mut u2, mut v) = ([c.one; N], [c.one; N], [c.one; N]);
                 for (i, p) in points.iter().enumerate() {
-                    u1[i] = l.mul(&self.plus(&p.z, &p.y), &self.minus(&p.z, &p.y));
+                    u1[i] = l.mul(&self.plus(&p.z, &p.y), &self.difference(&p.z, &p.y));
                     u2[i] = l.mul(&p.x, &p.y);
                     v[i] = l.mul(&u1[i], &l.square(&u2[i]));
                 }

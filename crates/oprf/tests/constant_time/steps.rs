@@ -126,7 +126,7 @@ pub(crate) fn all(chosen: &[&str]) {
         assert!(paths.iter().all(|path| *path == paths[0]), "{engine}, {operation}: a branch depends on a secret: {paths:?}");
         println!("single steps: {engine}, {operation}: the same {} instructions", paths[0].0);
     }
-    // The first bytes of these secrets' inputs are not all even, nor all odd.
+    // It takes another branch for each byte that is even.
     let paths = SECRETS.map(|secret| path(engine, "control-branch", secret));
     assert!(paths.iter().any(|path| *path != paths[0]), "control-branch was not noticed");
     println!("single steps: control-branch: noticed");

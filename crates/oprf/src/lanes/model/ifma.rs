@@ -130,6 +130,10 @@ impl Arithmetic for Ifma {
         carry(a)
     }
 
+    fn fit(a: &Limbs) -> Limbs {
+        super::Model::<Self>::tight(Self::carry(a))
+    }
+
     fn canonical(a: &Limbs) -> [u64; 5] {
         let mut q = Number::exactly(19);
         for (limb, prime) in a.iter().zip(PRIME) {
