@@ -61,7 +61,10 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
     let mut rejected = Vec::new();
     for (row, is_due) in is_due.into_iter().enumerate() {
         first.push(tokens.len());
-        let Some(view) = chunk.row(row).filter(|_| is_due) else { continue };
+        if !is_due {
+            continue;
+        }
+        let Some(view) = chunk.row(row) else { continue };
         if let Err(reason) = tokenize_row(ruleset, &view, &mut tokens) {
             rejected.push((row, reason));
         }
@@ -84,7 +87,8 @@ fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Due {
 
 /// Digests everything of a row that its tokens depend on: the fields as the ruleset is given them, whatever the file calls its columns.
 fn digest(keys: &CacheKeys, record: &RecordText<'_>) -> RowDigest {
-    keys.digest(if record.whole_name { 1 } else { 2 }, record.lengths(), record.text)
+    // Their number tells a whole name's fields from those of one in parts.
+    keys.digest(record.lengths(), record.text)
 }
 
 fn compute(keys: &EpochKeys, due: &Due, first: &[usize], all: &[&[u8]]) -> Result<Computed, Failure> {

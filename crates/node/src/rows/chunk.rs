@@ -106,7 +106,7 @@ pub struct RowChunk {
     layout: RowLayout,
     text: String,
     /// For each row, where each field of the layout ends; a field begins where the one before it ended.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     problems: Vec<Option<RowProblem>>,
 }
 
@@ -115,7 +115,7 @@ pub(super) struct ChunkMaker {
     first_number: u64,
     layout: RowLayout,
     text: Vec<u8>,
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     problems: Vec<Option<RowProblem>>,
     /// Where in `ends` the row under way begins.
     row: usize,
@@ -124,14 +124,16 @@ pub(super) struct ChunkMaker {
 impl ChunkMaker {
     /// For rows from this number on, of about `text_bytes` in all.
     pub(super) fn new(first_number: u64, layout: RowLayout, text_bytes: usize) -> Self {
-        let (text, ends) = (Vec::with_capacity(text_bytes), Vec::new());
-        Self { first_number, layout, text, ends, problems: Vec::new(), row: 0 }
+        // The first chunk may be a small file's only one.
+        let rows = if text_bytes == 0 { 0 } else { CHUNK_ROWS_MAX };
+        let ends = Vec::with_capacity(rows * layout.fields().len());
+        Self { first_number, layout, text: Vec::with_capacity(text_bytes), ends, problems: Vec::with_capacity(rows), row: 0 }
     }
 
     /// Appends the next field of the row under way. Fields come in the order of the layout.
     pub(super) fn push(&mut self, field: &[u8]) {
         self.text.extend_from_slice(field);
-        self.ends.push(self.text.len());
+        self.ends.push(self.end());
     }
 
     /// Appends a row's number as its id.
@@ -139,7 +141,12 @@ impl ChunkMaker {
         use std::io::Write;
         // A vector takes all that is written.
         let _ = write!(self.text, "{number}");
-        self.ends.push(self.text.len());
+        self.ends.push(self.end());
+    }
+
+    /// Where the text ends. A full chunk takes one more record at most: far less than such a number counts.
+    fn end(&self) -> u32 {
+        self.text.len() as u32
     }
 
     /// Leaves of the row under way its id alone; whether what goes was text.
@@ -148,12 +155,12 @@ impl ChunkMaker {
         let Some((&mut id, others)) = row.split_first_mut() else { return true };
         let mut begin = id;
         let is_text = others.iter().all(|end| {
-            let field = self.text.get(std::mem::replace(&mut begin, *end)..*end);
+            let field = self.text.get(std::mem::replace(&mut begin, *end) as usize..*end as usize);
             field.is_some_and(|field| std::str::from_utf8(field).is_ok())
         });
         if is_text {
             others.fill(id);
-            self.text.truncate(id);
+            self.text.truncate(id as usize);
         }
         is_text
     }
@@ -161,7 +168,7 @@ impl ChunkMaker {
     /// Ends the row under way; fields that were not appended are empty.
     pub(super) fn end_row(&mut self, problem: Option<RowProblem>) {
         self.row += self.layout.fields().len();
-        self.ends.resize(self.row, self.text.len());
+        self.ends.resize(self.row, self.end());
         self.problems.push(problem);
     }
 
@@ -181,7 +188,7 @@ impl ChunkMaker {
         let Self { first_number, layout, text, ends, problems, .. } = self;
         match String::from_utf8(text) {
             // Fields are text where all of them end to end are and none begins within a character.
-            Ok(text) if text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)) => {
+            Ok(text) if text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end as usize)) => {
                 Ok(RowChunk { first_number, layout, text, ends, problems })
             }
             Ok(text) => Err(first_number + first_row_without_text(text.as_bytes(), &ends, &layout)),
@@ -191,10 +198,10 @@ impl ChunkMaker {
 }
 
 /// The index of the first row that has a field which is not UTF-8.
-fn first_row_without_text(text: &[u8], ends: &[usize], layout: &RowLayout) -> u64 {
+fn first_row_without_text(text: &[u8], ends: &[u32], layout: &RowLayout) -> u64 {
     let mut begin = 0;
     let wrong = ends.iter().position(|&end| {
-        let field = text.get(std::mem::replace(&mut begin, end)..end).unwrap_or_default();
+        let field = text.get(std::mem::replace(&mut begin, end) as usize..end as usize).unwrap_or_default();
         std::str::from_utf8(field).is_err()
     });
     (wrong.unwrap_or_default() / layout.fields().len()) as u64
@@ -225,7 +232,7 @@ impl RowChunk {
         let (mut begin, ends) = self.ends_of(index)?;
         let mut fields = [""; FIELDS];
         for (&field, &end) in self.layout.fields().iter().zip(ends) {
-            fields[field as usize] = self.text.get(begin..end)?;
+            fields[field as usize] = self.text.get(begin as usize..end as usize)?;
             begin = end;
         }
         let of = |field: Field| fields[field as usize];
@@ -275,10 +282,10 @@ impl RowChunk {
                 Field::PostalCode => after_name + 4,
                 Field::Id | Field::OrderDate => continue,
             };
-            *lengths.get_mut(place)? = its_end - end;
+            *lengths.get_mut(place)? = (its_end - end) as usize;
             end = its_end;
         }
-        Some(RecordText { whole_name, lengths, text: self.text.get(first..end)? })
+        Some(RecordText { whole_name, lengths, text: self.text.get(first as usize..end as usize)? })
     }
 
     /// What the tokens of each row depend on, in order.
@@ -287,7 +294,7 @@ impl RowChunk {
     }
 
     /// Where a row begins, and where each of its fields ends.
-    fn ends_of(&self, index: usize) -> Option<(usize, &[usize])> {
+    fn ends_of(&self, index: usize) -> Option<(u32, &[u32])> {
         let count = self.layout.fields().len();
         let at = index.checked_mul(count)?;
         let begin = match at.checked_sub(1) {

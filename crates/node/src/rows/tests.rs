@@ -176,6 +176,53 @@ fn bytes_that_are_no_csv_file() {
     insta::assert_snapshot!(text.concat());
 }
 
+/// Text is checked once for many rows: the row is told all the same, and characters do not grow together from the ends of two fields.
+#[test]
+fn the_first_row_that_is_not_text_is_told() {
+    let not_text = |rest: &[u8]| {
+        let failure = read(&[HEADER.as_bytes(), rest].concat(), &CsvOptions::default()).unwrap_err();
+        assert_eq!(failure.code(), "not_utf8");
+        failure.what().to_owned()
+    };
+    let good = "a,N,A,1\n".repeat(CHUNK_ROWS_MAX + 7);
+    let after = |rest: &[u8]| [good.as_bytes(), rest].concat();
+    let n = CHUNK_ROWS_MAX + 7;
+    for wrong in [&b"b,\xc3,\xa9,1\n"[..], b"b\xc3,\xa9,A,1\n", b"b,N,A,\xff\n", b"\xff,N\n", b"b,N,A,\xf0\x9f\x98"] {
+        assert_eq!(not_text(wrong), "in.csv, row 1: the bytes are not UTF-8");
+        assert_eq!(not_text(&after(wrong)), format!("in.csv, row {}: the bytes are not UTF-8", n + 1));
+    }
+    // Across two rows, beside good text that is not ASCII.
+    assert_eq!(not_text(b"b,\xc3\xa9,A,\xc3\n\xa9,N,A,1\n"), "in.csv, row 1: the bytes are not UTF-8");
+    // What comes first is told: before a later open quote, not before an earlier one.
+    assert_eq!(not_text(b"b,\xff,A,1\nc,\"N,A,1\n"), "in.csv, row 1: the bytes are not UTF-8");
+    let failure = read(format!("{HEADER}b,\"N,A,1\n").as_bytes(), &CsvOptions::default()).unwrap_err();
+    assert_eq!(failure.code(), "unterminated_quote");
+    // A field that is too long spoils its row alone, unless one before it was no text; what follows it is not looked at.
+    let long = "x".repeat(FIELD_BYTES_MAX + 1);
+    assert_eq!(not_text(&[b"b,\xff,", long.as_bytes(), b",1\n"].concat()), "in.csv, row 1: the bytes are not UTF-8");
+    let bytes = [HEADER.as_bytes(), b"b,", long.as_bytes(), b",\xff,1\nc,M,B,2\n"].concat();
+    let seen = read(&bytes, &CsvOptions::default()).unwrap();
+    assert_eq!(seen[0], (1, "b".to_owned(), Some(RowProblem::FieldTooLong), "||".to_owned()));
+    assert_eq!(seen[1], (2, "c".to_owned(), None, "M|B|2".to_owned()));
+}
+
+/// A record is the same text whatever the file's columns are called, in whatever order, and whatever stands beside them.
+#[test]
+fn a_record_is_its_fields_alone() {
+    let records = |text: &str, map: &[&str]| -> Vec<(Vec<usize>, String)> {
+        let options = CsvOptions { map: map.iter().map(|m| m.parse().unwrap()).collect(), ..CsvOptions::default() };
+        let chunk = open(text.as_bytes(), &options).unwrap().next_chunk().unwrap().unwrap();
+        assert!(!format!("{:?}", chunk.record(0).unwrap()).contains("Elm"));
+        chunk.records().map(|record| (record.lengths().to_vec(), record.text.to_owned())).collect()
+    };
+    let whole = records("id,name,address,postal_code\n7,Ann Lee,1 Elm,123\n8,,,\n", &[]);
+    assert_eq!(whole, [(vec![7, 5, 0, 0, 0, 3], "Ann Lee1 Elm123".to_owned()), (vec![0; 6], String::new())]);
+    let other = "ZIP,order_date,street,x,name,city\n123,2020-01-01,\"1 Elm\",y,Ann Lee,\n,1,,,,\n";
+    assert_eq!(records(other, &["postal_code=zip"]), whole);
+    let parts = records("given_name,family_name,suffix,address,unit,city,state,postal_code\nAnn,Lee,Jr,1 Elm,2,B,MA,123\nAnn,Lee\n", &[]);
+    assert_eq!(parts, [(vec![3, 0, 3, 2, 5, 1, 1, 2, 3], "AnnLeeJr1 Elm2BMA123".to_owned()), (vec![0; 9], String::new())]);
+}
+
 #[test]
 fn a_record_without_end_is_refused() {
     for (first, hint) in [("", "its lines end"), ("\"", "a quote is written twice")] {

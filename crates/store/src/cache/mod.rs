@@ -93,22 +93,34 @@ impl CacheKeys {
         Self { binding, rows, file }
     }
 
-    /// The digest of a row's fields: their lengths in bytes, and all of them end to end. `form` tells apart rows whose fields mean different
-    /// things.
+    /// The digest of a row's fields: their lengths in bytes, and all of them end to end.
     ///
-    /// Fields count by form, number, length and bytes: what differs anywhere differs in what is digested. The length of the last field is what
-    /// the others leave of `text`.
+    /// Fields count by number, length and bytes: two lists of fields that differ anywhere differ in what is digested. The length of the last
+    /// one is what the others leave of `text`.
     #[must_use]
-    pub fn digest(&self, form: u8, lengths: &[usize], text: &str) -> RowDigest {
+    pub fn digest(&self, lengths: &[usize], text: &str) -> RowDigest {
         let mut hash = self.rows.clone();
-        let mut head = Head { bytes: [0; HEAD_BYTES], count: 0 };
-        head.push(&mut hash, form);
-        head.push_length(&mut hash, lengths.len());
-        // All but the last, then the whole: so the encoding says where it ends, whatever the caller says.
-        for length in lengths.iter().take(lengths.len().saturating_sub(1)).chain([&text.len()]) {
-            head.push_length(&mut hash, *length);
+        // All lengths but the last, then the whole one's: so the encoding says where it ends, whatever the caller says.
+        let others = lengths.split_last().map_or(lengths, |(_, others)| others);
+        let mut head = [0; HEAD_BYTES];
+        if others.len() <= HEAD_BYTES - 2 && text.len() < usize::from(LONG) {
+            // What nearly every row is: no length of it is long.
+            let count = others.len() + 2;
+            head[0] = lengths.len() as u8;
+            head[1..].iter_mut().zip(others).for_each(|(byte, length)| *byte = (*length).min(text.len()) as u8);
+            head[count - 1] = text.len() as u8;
+            hash.update(&head[..count]);
+        } else {
+            for length in [lengths.len()].iter().chain(others).chain([&text.len()]) {
+                match u8::try_from(*length) {
+                    Ok(short) if short < LONG => hash.update([short]),
+                    _ => {
+                        hash.update([LONG]);
+                        hash.update((*length as u64).to_be_bytes());
+                    }
+                }
+            }
         }
-        hash.update(&head.bytes[..head.count]);
         hash.update(text.as_bytes());
         let mut first = [0; 16];
         first.copy_from_slice(&hash.finalize()[..16]);
@@ -118,36 +130,10 @@ impl CacheKeys {
 
 /// SHA-256's block, so that what a key does to the state is computed once.
 const ROWS_KEY_BLOCK_BYTES: usize = 64;
-/// Bytes that are handed to the hash together.
-const HEAD_BYTES: usize = 64;
-
-/// What goes before the fields, on its way into the hash.
-struct Head {
-    bytes: [u8; HEAD_BYTES],
-    count: usize,
-}
-
-impl Head {
-    fn push(&mut self, hash: &mut Sha256, byte: u8) {
-        if self.count == HEAD_BYTES {
-            hash.update(self.bytes);
-            self.count = 0;
-        }
-        self.bytes[self.count] = byte;
-        self.count += 1;
-    }
-
-    /// One byte below 255; otherwise 255 and eight bytes.
-    fn push_length(&mut self, hash: &mut Sha256, length: usize) {
-        match u8::try_from(length) {
-            Ok(short) if short < u8::MAX => self.push(hash, short),
-            _ => {
-                self.push(hash, u8::MAX);
-                (length as u64).to_be_bytes().into_iter().for_each(|byte| self.push(hash, byte));
-            }
-        }
-    }
-}
+/// A length below this is one byte; otherwise this byte stands before its eight.
+const LONG: u8 = u8::MAX;
+/// Number and lengths of a row of up to 30 fields, all short.
+const HEAD_BYTES: usize = 32;
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     match Hmac::new_from_slice(key) {
