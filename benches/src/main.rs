@@ -8,6 +8,7 @@ use oblink_benches::amount::amount;
 use oblink_benches::compare::{self, Peer};
 use oblink_benches::{plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
+use oblink_node::engine;
 use oblink_node::failure::{Exit, Failure};
 use oblink_node::report::Reporter;
 use oblink_oprf::Engine;
@@ -113,6 +114,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new(cli.output.json, !cli.output.no_progress, cli.output.quiet);
     reporter.install_log(cli.output.verbose);
+    // As the peers do: what is said of the engine is then true of them.
+    if let Err(failure) = engine::from_environment() {
+        reporter.fail(&failure);
+        return failure.exit().into();
+    }
     let done = match cli.command {
         Command::Scale(args) => {
             let ScaleArgs { pairs, records, seed, keep, series, append } = args;

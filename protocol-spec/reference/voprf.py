@@ -85,6 +85,8 @@ class Suite:
     def verify_proof(self, public, blinded, evaluated, c, s, weights=None, anchor="BAT-5"):
         """§2.2.2. [BAT-5]"""
         m, z = self.composites(public, blinded, evaluated, weights or self.rfc_weights)
+        if group.encode(group.IDENTITY) in (group.encode(m), group.encode(z)):
+            raise Refused(anchor, "a composite is the identity")
         t2 = group.add(group.multiply(s, group.BASE), group.multiply(c, public))
         t3 = group.add(group.multiply(s, m), group.multiply(c, z))
         if self._challenge(public, m, z, t2, t3) != c:

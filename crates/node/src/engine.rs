@@ -7,11 +7,11 @@ use crate::failure::Failure;
 /// The variable that names an engine: for comparisons, and to rule a vector engine out.
 const VARIABLE: &str = "OBLINK_ENGINE";
 
-/// Chooses the engine that the environment names, if it names one. Comes before any other work.
+/// Chooses the engine that `OBLINK_ENGINE` names, if it is set. Comes before any other work.
 ///
 /// # Errors
 /// Exit 3: there is no such engine, or this processor cannot run it.
-pub(crate) fn from_environment() -> Result<(), Failure> {
+pub fn from_environment() -> Result<(), Failure> {
     match std::env::var_os(VARIABLE) {
         None => Ok(()),
         Some(name) => choose(&name.to_string_lossy()).map_err(|error| {

@@ -8,7 +8,7 @@ pub mod cli;
 pub mod date;
 pub mod demo;
 mod diagnosis;
-mod engine;
+pub mod engine;
 pub mod failure;
 mod files;
 mod frames;

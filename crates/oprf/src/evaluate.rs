@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use zeroize::Zeroizing;
+
 use crate::blind::check_lengths;
 use crate::composite::Composite;
 use crate::error::{Error, same_count};
@@ -30,7 +32,7 @@ impl KeyPair {
         same_count(inputs.len(), outputs.len())?;
         check_lengths(inputs)?;
         let hashes = Hashes::of(mode);
-        let mut elements = [[0; NE]; CHUNK];
+        let mut elements = Zeroizing::new([[0; NE]; CHUNK]);
         for (n, (inputs, outputs)) in inputs.chunks(CHUNK).zip(outputs.chunks_mut(CHUNK)).enumerate() {
             let elements = &mut elements[..inputs.len()];
             let uniform = |range: Range<usize>, bytes: &mut [[u8; NH]]| hashes.to_group_slice(&inputs[range], bytes);

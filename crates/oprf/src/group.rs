@@ -316,7 +316,7 @@ pub(crate) fn sum_of_products_vartime(weights: &Weights<'_>, parts: &[&Points]) 
 fn decode_sum(encoded: &[u8; NE]) -> Point {
     let sum = CompressedRistretto(*encoded).decompress();
     debug_assert!(sum.is_some(), "an engine's sum is an element");
-    // A wrong sum makes a proof fail; it never makes one hold.
+    // No proof holds with an identity for a sum: `verify::holds`.
     Point(sum.unwrap_or_default())
 }
 

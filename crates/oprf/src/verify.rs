@@ -3,12 +3,14 @@
 use core::fmt;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use curve25519_dalek::scalar::Scalar;
 
 use crate::blind::{Blind, check_lengths, scalars};
 use crate::composite::{Coverage, slice_range, slice_weights};
 use crate::error::{Error, same_count};
-use crate::group::{self, Multiplier, Point, Points, Weights};
+use crate::group::{self, IDENTITY, Multiplier, Point, Points, Weights};
 use crate::hash;
 use crate::keys::PublicKey;
 use crate::proof::{Proof, challenge};
@@ -179,8 +181,12 @@ pub fn verify(public: &PublicKey, composite: VerifierComposite, proof: &Proof) -
     if holds(public, &composite.m, &composite.z, proof) { Ok(Verified { ties: composite.ties, count }) } else { Err(Error::Proof) }
 }
 
-/// The equations of `VerifyProof` for composites `m` and `z` (RFC 9497 §2.2.2).
+/// The equations of `VerifyProof` for composites `m` and `z` (RFC 9497 §2.2.2). Of an identity nothing is proved: with an honest holder a
+/// sum is one with probability 2^-252, with an engine that computes wrongly it may be both (SPEC BAT-5).
 pub(crate) fn holds(public: &PublicKey, m: &Point, z: &Point, proof: &Proof) -> bool {
+    if m.encode() == IDENTITY || z.encode() == IDENTITY {
+        return false;
+    }
     let t2 = Point::mul_add_base_vartime(&proof.s, &proof.c, public.point());
     let t3 = Point::mul_add_vartime(&proof.s, m, &proof.c, z);
     challenge(public, m, z, &t2, &t3) == proof.c
@@ -211,7 +217,7 @@ pub(crate) fn finalize_points<I: AsRef<[u8]>>(inputs: &[I], blinds: &[Blind], po
     let mut inverses = scalars(blinds);
     // Blinds are never zero, so their product has an inverse.
     Scalar::invert_batch_alloc(&mut inverses);
-    let mut elements = vec![[0; NE]; points.len()];
+    let mut elements = Zeroizing::new(vec![[0; NE]; points.len()]);
     group::mul_encode(points, &Multiplier::Each(&inverses), &mut elements);
     hash::finalize_slice(inputs, &elements, out);
     Ok(())

@@ -39,6 +39,17 @@ const PRIME: [u8; 32] = {
     bytes
 };
 
+/// `Σ 16·32^i`, little-endian.
+const BORDERS_32: [u8; 32] = {
+    let mut bytes = [0; 32];
+    let mut bit = 4;
+    while bit < 252 {
+        bytes[bit / 8] |= 1 << (bit % 8);
+        bit += 5;
+    }
+    bytes
+};
+
 fn scalar(item: usize) -> Scalar {
     match item {
         0 => Scalar::ONE,
@@ -49,6 +60,8 @@ fn scalar(item: usize) -> Scalar {
         // Every digit at its border: 8 in radix 16.
         5 => Scalar::from_bytes_mod_order([0x88; 32]),
         6 => Scalar::from_bytes_mod_order([0x77; 32]),
+        // The same in radix 32: 16 in every digit.
+        8 => Scalar::from_bytes_mod_order(BORDERS_32),
         _ => Scalar::from_bytes_mod_order_wide(&Sha512::digest([item as u8, 1]).into()),
     }
 }

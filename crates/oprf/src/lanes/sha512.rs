@@ -153,7 +153,7 @@ impl<W: Words> Drop for Group<'_, W> {
         for message in &mut self.messages {
             for block in &mut message.0[..self.used] {
                 // Word by word: wiping byte by byte would cost as much as hashing.
-                // SAFETY: bytes of any value are words.
+                // SAFETY: bytes of any value are words. Blocks are aligned to 64 bytes, so no byte is left out before or behind.
                 unsafe { block.align_to_mut::<u64>() }.1.zeroize();
             }
         }

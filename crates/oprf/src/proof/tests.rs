@@ -1,6 +1,6 @@
 //! What a holder that deviates can make of a proof, and what the nonce depends on.
 use super::*;
-use crate::verify::{verify, verify_slice};
+use crate::verify::{holds, verify, verify_slice};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -72,4 +72,17 @@ fn the_nonce_depends_on_everything_it_is_given() {
         assert!(nonces[i + 1..].iter().all(|b| **a != **b), "{i}");
     }
     assert!(*nonces[0] == *key.nonce(&[0; 64], &m, &blinded, &evaluated));
+}
+
+/// Whatever the key, the equations hold for identities: an engine that gave one for a wrong sum must not make a proof hold.
+#[test]
+fn of_an_identity_nothing_is_proved() {
+    let key = KeyPair::derive(&[3; 32], b"identity").unwrap();
+    let identity = Point::mul_base(&Scalar::ZERO);
+    let any = Point::mul_base(&Scalar::from(5_u8));
+    let proof = key.prove_composite(&identity, &Scalar::from(7_u8));
+    assert!(!holds(&key.public(), &identity, &identity, &proof));
+    let proof = key.prove_composite(&any, &Scalar::from(7_u8));
+    assert!(holds(&key.public(), &any, &any.mul(&key.secret().0), &proof));
+    assert!(!holds(&key.public(), &any, &identity, &proof) && !holds(&key.public(), &identity, &any, &proof));
 }
