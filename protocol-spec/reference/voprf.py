@@ -46,7 +46,10 @@ class Suite:
 
     def finalize_additively(self, data, blind, evaluated, public):
         """[UNB-1], for an element of a batch that verify_batch has let pass under `public` [UNB-2]."""
-        return self.output(data, group.add(evaluated, group.negate(group.multiply(blind, public))))
+        n = group.add(evaluated, group.negate(group.multiply(blind, public)))
+        if group.encode(n) == group.encode(group.IDENTITY):
+            raise Refused("UNB-1", "the unblinded element is the identity")
+        return self.output(data, n)
 
     def evaluate(self, sk, data):
         return self.output(data, group.multiply(sk, self.hash_to_group(data)))

@@ -62,6 +62,9 @@ impl<'a> Diagnosis<'a> {
     /// What does the arithmetic.
     pub(crate) fn engine(&mut self) {
         self.note("engine", Ok(((), engine::description())));
+        if let Some(trouble) = engine::trouble() {
+            self.warn("engine", &trouble);
+        }
     }
 
     /// Free space where the home is.

@@ -25,12 +25,19 @@ fn choose(name: &str) -> Result<(), EngineError> {
     name.parse::<Engine>()?.choose()
 }
 
-/// The engine in use, for `doctor`: its name, and why not a faster one.
+/// The engine in use, for `doctor`: its name, and which are not here.
 pub(crate) fn description() -> String {
     let used = Engine::in_use();
-    let absent: Vec<&str> = Engine::ALL.into_iter().filter(|engine| !engine.is_available()).map(Engine::name).collect();
+    let absent = |engine: &Engine| matches!(engine.check(), Err(EngineError::Unavailable { .. }));
+    let absent: Vec<&str> = Engine::ALL.into_iter().filter(absent).map(Engine::name).collect();
     let tested = if used == Engine::Portable { "" } else { ", self-test passed" };
     if absent.is_empty() { format!("{used}{tested}") } else { format!("{used}{tested}; not on this processor: {}", absent.join(", ")) }
+}
+
+/// What an operator must hear: an engine whose instructions are here, and that computes wrongly. It is not used.
+pub(crate) fn trouble() -> Option<String> {
+    let failed = Engine::ALL.into_iter().filter_map(|engine| engine.check().err());
+    failed.into_iter().find(|error| matches!(error, EngineError::SelfTest { .. })).map(|error| format!("{error}; have it looked at before it does other work"))
 }
 
 #[cfg(test)]
@@ -44,5 +51,6 @@ mod tests {
             assert!(EngineError::Unknown.to_string().contains(engine.name()));
         }
         assert!(description().starts_with(Engine::in_use().name()));
+        assert_eq!(trouble(), None);
     }
 }

@@ -78,14 +78,17 @@ use crate::keys::PublicKey;
 use crate::suite::{Mode, NE, NH};
 use crate::verify::{DecodedElements, check_finalize};
 
-/// A public key with a table of its multiples: made once a session, shared by reference between threads. About 30 KiB; public data.
+/// A public key with a table of its multiples: made once a session, shared by reference between threads. 30 to 96 KiB, by engine; public data.
 pub struct PreparedPublicKey {
     public: PublicKey,
     table: FixedBase,
 }
 
 impl PreparedPublicKey {
-    /// Makes the table: as much work as some dozens of elements.
+    /// Makes the table: as much work as some hundreds of elements.
+    ///
+    /// # Panics
+    /// Where the processor computes wrongly: the table is compared with curve25519-dalek's multiples.
     #[must_use]
     pub fn new(public: &PublicKey) -> Self {
         Self { public: *public, table: FixedBase::new(public.point()) }

@@ -33,7 +33,7 @@ impl BlindKey {
     }
 
     /// `count` blinds: each is HKDF-Expand to 64 bytes under an `info` of its own, reduced as [`Blind::from_uniform_bytes`] does. `info` puts
-    /// the one of a position together; it is asked more than once and must give the same every time. No two may be the same: one blind
+    /// the one of a position together; it is asked more than once and must give the same every time (another length panics). No two may be the same: one blind
     /// hides one input.
     ///
     /// One core's work. Constant time in key and infos (but for the infos' lengths).

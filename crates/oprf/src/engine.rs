@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "x86_64")]
 use crate::group;
 #[cfg(target_arch = "x86_64")]
-use crate::lanes::{avx2::Avx2, ifma::Ifma};
+use crate::lanes::{avx2::Avx2, ifma::Ifma, sha512::Words};
 #[cfg(target_arch = "x86_64")]
 use crate::sha512;
 
@@ -40,7 +40,15 @@ impl Engine {
     /// with curve25519-dalek. Tested once a process.
     #[must_use]
     pub fn is_available(self) -> bool {
-        self.backend().is_some()
+        self.check().is_ok()
+    }
+
+    /// As [`is_available`](Self::is_available), with the reason.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`], [`EngineError::SelfTest`].
+    pub fn check(self) -> Result<(), EngineError> {
+        self.backend().map(|_| ())
     }
 
     /// The engine in use in this process: the one that [`choose`](Self::choose) named, else the fastest available one.
@@ -58,34 +66,37 @@ impl Engine {
     /// Uses this engine for the whole process. Must come before the first operation.
     ///
     /// # Errors
-    /// [`EngineError`] if the engine is not available here, or another one is in use already.
+    /// [`EngineError`]: the engine is not here, or failed its self-test, or another one is in use already.
     pub fn choose(self) -> Result<(), EngineError> {
-        let backend = self.backend().ok_or(EngineError::Unavailable { engine: self })?;
+        let backend = self.backend()?;
         CHOSEN.get_or_init(|| backend);
         if Self::in_use() == self { Ok(()) } else { Err(EngineError::InUse { engine: Self::in_use() }) }
     }
 
     /// The engine's token, minted only where the processor has the instructions and the self-test held.
-    fn backend(self) -> Option<Backend> {
+    fn backend(self) -> Result<Backend, EngineError> {
         match self {
-            Self::Portable => Some(Backend::Portable),
+            Self::Portable => Ok(Backend::Portable),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
-                static TESTED: OnceLock<Option<Avx2>> = OnceLock::new();
-                TESTED
-                    .get_or_init(|| Avx2::detect().filter(|lanes| group::self_test(*lanes) && sha512::self_test(*lanes)))
-                    .map(Backend::Avx2)
+                static TRIED: OnceLock<Result<Avx2, EngineError>> = OnceLock::new();
+                (*TRIED.get_or_init(|| self.try_out(Avx2::detect()))).map(Backend::Avx2)
             }
             #[cfg(target_arch = "x86_64")]
             Self::Ifma => {
-                static TESTED: OnceLock<Option<Ifma>> = OnceLock::new();
-                TESTED
-                    .get_or_init(|| Ifma::detect().filter(|lanes| group::self_test(*lanes) && sha512::self_test(*lanes)))
-                    .map(Backend::Ifma)
+                static TRIED: OnceLock<Result<Ifma, EngineError>> = OnceLock::new();
+                (*TRIED.get_or_init(|| self.try_out(Ifma::detect()))).map(Backend::Ifma)
             }
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Ifma => None,
+            Self::Avx2 | Self::Ifma => Err(EngineError::Unavailable { engine: self }),
         }
+    }
+
+    /// The self-test of an engine whose instructions are here.
+    #[cfg(target_arch = "x86_64")]
+    fn try_out<L: group::Own + Words>(self, detected: Option<L>) -> Result<L, EngineError> {
+        let lanes = detected.ok_or(EngineError::Unavailable { engine: self })?;
+        if group::self_test(lanes) && sha512::self_test(lanes) { Ok(lanes) } else { Err(EngineError::SelfTest { engine: self }) }
     }
 }
 
@@ -113,10 +124,16 @@ pub enum EngineError {
     /// No such name.
     #[error("there is no such engine; the engines are portable, avx2 and ifma")]
     Unknown,
-    /// The processor lacks the instructions, or the self-test failed.
+    /// The processor lacks the instructions.
     #[error("engine {engine} is not available on this processor")]
     Unavailable {
         /// The one asked for.
+        engine: Engine,
+    },
+    /// The processor has the instructions and computes wrongly with them.
+    #[error("engine {engine} failed its self-test: this processor computes wrongly")]
+    SelfTest {
+        /// The one that failed.
         engine: Engine,
     },
     /// Too late.
@@ -153,7 +170,7 @@ impl Backend {
         if let Some(backend) = FOR_TEST.get() {
             return backend;
         }
-        *CHOSEN.get_or_init(|| Engine::ALL.into_iter().rev().find_map(Engine::backend).unwrap_or(Self::Portable))
+        *CHOSEN.get_or_init(|| Engine::ALL.into_iter().rev().find_map(|engine| engine.backend().ok()).unwrap_or(Self::Portable))
     }
 }
 
@@ -165,7 +182,7 @@ pub(crate) struct OnEngine(());
 impl OnEngine {
     /// The engine, or a line that says it is not here and `None`.
     pub(crate) fn new(engine: Engine) -> Option<Self> {
-        let Some(backend) = engine.backend() else {
+        let Ok(backend) = engine.backend() else {
             println!("skipped on {engine}: not available on this processor");
             return None;
         };

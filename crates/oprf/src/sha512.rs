@@ -46,7 +46,7 @@ impl Midstate {
     /// After one block.
     pub(crate) fn after(block: &[u8; BLOCK]) -> Self {
         let mut this = Self::new();
-        compress512(&mut this.state, &[*block]);
+        compress512(&mut this.state, core::slice::from_ref(block));
         this.bytes = BLOCK;
         this
     }
@@ -118,7 +118,7 @@ pub(crate) fn pad(place: &mut [u8], len: usize, before: usize) {
 }
 
 /// The digest of each message: `SHA-512(start ‖ message)`, hashed once more by `outer`, if there is one. `message` puts together the message
-/// of a position in `out`; it is asked twice, the same both times.
+/// of a position in `out`; it is asked twice, and must be as long both times.
 pub(crate) fn digests(start: &Midstate, outer: Option<&Outer>, message: impl Fn(usize, &mut Message<'_>), out: &mut [[u8; DIGEST]]) {
     match Backend::in_use() {
         // Registers with one lane in use are slower than none.
@@ -147,7 +147,8 @@ pub(crate) fn self_test<W: Words>(lanes: W) -> bool {
     let bytes: [u8; 640] = core::array::from_fn(|i| (i * i / 7) as u8);
     let message = |i: usize, to: &mut Message<'_>| to.put(&bytes[i..][..i * 131 % 577]);
     let start = Midstate::after(&[0x36; BLOCK]);
-    [None, Some(Outer::alone(start.clone()))].iter().all(|outer| {
+    let tailed = Outer::new(Midstate::new(), &bytes[..47]);
+    [None, Some(Outer::alone(start.clone())), tailed].iter().all(|outer| {
         let mut out = [[[0; DIGEST]; ITEMS]; 2];
         side_by_side(lanes, &start, outer.as_ref(), message, &mut out[0]);
         one_by_one(&start, outer.as_ref(), message, &mut out[1]);
@@ -167,7 +168,9 @@ fn one_by_one(start: &Midstate, outer: Option<&Outer>, message: impl Fn(usize, &
 /// One digest, by the library's compression.
 pub(crate) fn one(start: &Midstate, outer: Option<&Outer>, len: usize, message: impl FnOnce(&mut Message<'_>)) -> [u8; DIGEST] {
     let mut place = Zeroizing::new(vec![[0; BLOCK]; blocks(len)]);
-    message(&mut Message { place: place.as_flattened_mut(), len: 0 });
+    let mut written = Message { place: place.as_flattened_mut(), len: 0 };
+    message(&mut written);
+    assert_eq!(written.len, len, "a message is the same each time it is asked for");
     pad(place.as_flattened_mut(), len, start.bytes);
     let mut state = Zeroizing::new(start.state);
     compress512(&mut state, &place);
@@ -180,7 +183,7 @@ pub(crate) fn one(start: &Midstate, outer: Option<&Outer>, len: usize, message: 
             *bytes = word.to_be_bytes();
         }
         *state = outer.start.state;
-        compress512(&mut state, &[*block]);
+        compress512(&mut state, core::slice::from_ref(&*block));
         encode(&state, &mut digest);
     }
     digest

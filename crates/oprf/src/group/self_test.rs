@@ -39,16 +39,12 @@ const PRIME: [u8; 32] = {
     bytes
 };
 
-/// `Σ 16·32^i`, little-endian.
-const BORDERS_32: [u8; 32] = {
-    let mut bytes = [0; 32];
-    let mut bit = 4;
-    while bit < 252 {
-        bytes[bit / 8] |= 1 << (bit % 8);
-        bit += 5;
-    }
-    bytes
-};
+/// One, and half a window less one in every window: each digit is half a window, taken away, with a carry into the next.
+fn borders(bits: usize) -> Scalar {
+    let step = Scalar::from(1_u64 << bits);
+    let digit = Scalar::from((1_u64 << (bits - 1)) - 1);
+    (1..252 / bits).fold(digit, |sum, _| sum * step + digit) + Scalar::ONE
+}
 
 fn scalar(item: usize) -> Scalar {
     match item {
@@ -57,11 +53,11 @@ fn scalar(item: usize) -> Scalar {
         2 => Scalar::from(8_u8),
         3 => Scalar::from(16_u8),
         4 => (-Scalar::ONE).div_by_2(),
-        // Every digit at its border: 8 in radix 16.
-        5 => Scalar::from_bytes_mod_order([0x88; 32]),
-        6 => Scalar::from_bytes_mod_order([0x77; 32]),
-        // The same in radix 32: 16 in every digit.
-        8 => Scalar::from_bytes_mod_order(BORDERS_32),
+        // The digit at its border in every window, of four bits and of five; and twice that, for what halves.
+        5 => borders(4),
+        6 => borders(4) + borders(4),
+        8 => borders(5),
+        9 => borders(5) + borders(5),
         _ => Scalar::from_bytes_mod_order_wide(&Sha512::digest([item as u8, 1]).into()),
     }
 }
@@ -100,8 +96,11 @@ fn try_self_test<L: Own>(lanes: L) -> Option<bool> {
     }
     let mut elements = expected.clone();
     elements[0] = elements[ITEMS - 1];
-    let generator = vector::fixed_table(lanes, &curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED.to_bytes());
-    equal &= vector::map_add_fixed_encode(lanes, &generator, fill, &scalars, &mut own)
+    // The very table that is used later; and one of another point.
+    vector::checked_table(lanes, &curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED.to_bytes())?;
+    vector::checked_table(lanes, &elements[5])?;
+    let generator = lanes.generator();
+    equal &= vector::map_add_fixed_encode(lanes, generator, fill, &scalars, &mut own)
         == portable::map_add_base_encode(fill, &scalars, &mut expected);
     equal &= own == expected;
 
@@ -112,8 +111,15 @@ fn try_self_test<L: Own>(lanes: L) -> Option<bool> {
         portable::mul_encode(&theirs, &by, &mut expected);
         equal &= own == expected;
     }
-    vector::sub_fixed_encode(lanes, &ours, &generator, &scalars, &mut own);
+    vector::sub_fixed_encode(lanes, &ours, generator, &scalars, &mut own);
     portable::sub_fixed_encode(&theirs, &RistrettoBasepointTable::create(&RistrettoPoint::mul_base(&Scalar::ONE)), &scalars, &mut expected);
+    equal &= own == expected;
+
+    // A whole batch of those that share an inversion, and the beginning of another.
+    let many: Vec<[u8; 32]> = elements.iter().copied().cycle().take(super::CHUNK + 2).collect();
+    let (mut own, mut expected) = (vec![[0; 32]; many.len()], vec![[0; 32]; many.len()]);
+    vector::mul_encode(lanes, &vector::decode(lanes, &many).ok()?, &Multiplier::One(&scalars[6]), &mut own);
+    portable::mul_encode(&portable::decode(&many).ok()?, &Multiplier::One(&scalars[6]), &mut expected);
     equal &= own == expected;
 
     equal &= sums_agree(lanes, &scalars, ours, theirs);

@@ -7,7 +7,7 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
 use curve25519_dalek::scalar::Scalar;
 use zeroize::Zeroizing;
 
-use super::{IDENTITY, Multiplier, Points, Weights, in_chunks, refuse_identity};
+use super::{IDENTITY, Multiplier, Point, Points, Weights, in_chunks, refuse_identity};
 use crate::lanes::avx2::Avx2;
 use crate::lanes::backend::Lanes;
 use crate::lanes::engine::{Elements, Scalars};
@@ -53,22 +53,33 @@ pub(super) fn decode<L: Lanes>(lanes: L, elements: &[[u8; NE]]) -> Result<Elemen
     }
 }
 
-/// The table of a public point's multiples, from its encoding.
-pub(super) fn fixed_table<L: Lanes>(lanes: L, point: &[u8; NE]) -> FixedTable<L> {
+/// Digits `1 + n` in every window of `bits` bits but the last: together such scalars read every entry of a table's row.
+fn all_digits(n: usize, bits: usize) -> Scalar {
+    let step = Scalar::from(1_u64 << bits);
+    (1..252 / bits).fold(Scalar::ONE, |sum, _| sum * step + Scalar::ONE) * Scalar::from(n as u64 + 1)
+}
+
+/// The table of a public point's multiples, from its encoding; `None` if it is not what curve25519-dalek's multiples say.
+pub(super) fn checked_table<L: Lanes>(lanes: L, point: &[u8; NE]) -> Option<FixedTable<L>> {
     let field = Field::new(lanes);
-    field.fixed_table(&field.lane_point(point))
+    let table = field.fixed_table(&field.lane_point(point)?);
+    let entries = 1 << (L::FIXED_BITS - 1);
+    let scalars: Vec<Scalar> = (0..entries).map(|n| all_digits(n, L::FIXED_BITS)).collect();
+    let mut own = vec![[0; NE]; entries];
+    field.sub_fixed_encode(&field.decode_all(&vec![*point; entries]).ok()?, &table, &bytes(&scalars), &mut own);
+    let point = Point::decode(point)?;
+    scalars.iter().zip(&own).all(|(r, own)| point.mul(&(Scalar::ONE - r)).encode() == *own).then_some(table)
 }
 
-/// The generator's table; made once.
-pub(super) fn generator_avx2(lanes: Avx2) -> &'static FixedTable<Avx2> {
-    static TABLE: OnceLock<FixedTable<Avx2>> = OnceLock::new();
-    TABLE.get_or_init(|| fixed_table(lanes, RISTRETTO_BASEPOINT_COMPRESSED.as_bytes()))
-}
-
-/// The generator's table; made once.
-pub(super) fn generator_ifma(lanes: Ifma) -> &'static FixedTable<Ifma> {
-    static TABLE: OnceLock<FixedTable<Ifma>> = OnceLock::new();
-    TABLE.get_or_init(|| fixed_table(lanes, RISTRETTO_BASEPOINT_COMPRESSED.as_bytes()))
+/// [`checked_table`] of an engine that has passed its self-test.
+///
+/// # Panics
+/// Where the processor computes wrongly: a wrong table would leave elements unhidden, and nothing later would notice.
+pub(super) fn fixed_table<L: Lanes>(lanes: L, point: &[u8; NE]) -> FixedTable<L> {
+    match checked_table(lanes, point) {
+        Some(table) => table,
+        None => panic!("the vector engine computes wrongly on this processor"),
+    }
 }
 
 /// [`super::map_mul_encode`].
@@ -123,6 +134,8 @@ pub(crate) trait Own: Lanes {
     fn own(points: &Points) -> Option<&Elements<Self>>;
     /// The engine's points among all engines'.
     fn wrap(lanes: Self, points: Elements<Self>) -> Points;
+    /// The generator's table; made once.
+    fn generator(self) -> &'static FixedTable<Self>;
 }
 
 impl Own for Avx2 {
@@ -133,6 +146,11 @@ impl Own for Avx2 {
     fn wrap(lanes: Self, points: Elements<Self>) -> Points {
         Points::Avx2(lanes, points)
     }
+
+    fn generator(self) -> &'static FixedTable<Self> {
+        static TABLE: OnceLock<FixedTable<Avx2>> = OnceLock::new();
+        TABLE.get_or_init(|| fixed_table(self, RISTRETTO_BASEPOINT_COMPRESSED.as_bytes()))
+    }
 }
 
 impl Own for Ifma {
@@ -142,6 +160,11 @@ impl Own for Ifma {
 
     fn wrap(lanes: Self, points: Elements<Self>) -> Points {
         Points::Ifma(lanes, points)
+    }
+
+    fn generator(self) -> &'static FixedTable<Self> {
+        static TABLE: OnceLock<FixedTable<Ifma>> = OnceLock::new();
+        TABLE.get_or_init(|| fixed_table(self, RISTRETTO_BASEPOINT_COMPRESSED.as_bytes()))
     }
 }
 

@@ -134,13 +134,10 @@ impl<L: Lanes> Field<L> {
         Point { x, y, z: self.c.one, t: l.mul(&x, &y) }
     }
 
-    /// One decoded element in every lane, T included; the neutral if it does not decode.
-    pub(crate) fn lane_point(&self, element: &[u8; 32]) -> Point<L> {
+    /// One decoded element in every lane, T included; `None` if it does not decode.
+    pub(crate) fn lane_point(&self, element: &[u8; 32]) -> Option<Point<L>> {
         let decoded = self.decode(&[*element; WIDTH_MAX][..L::WIDTH]);
-        if decoded.valid & 1 == 0 {
-            return self.neutral();
-        }
-        Point { x: decoded.x, y: decoded.y, z: self.c.one, t: self.lanes.mul(&decoded.x, &decoded.y) }
+        (decoded.valid & 1 == 1).then(|| Point { x: decoded.x, y: decoded.y, z: self.c.one, t: self.lanes.mul(&decoded.x, &decoded.y) })
     }
 
     /// The encoding of lane 0.

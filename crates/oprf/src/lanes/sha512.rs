@@ -182,6 +182,7 @@ impl<'a, W: Words> Group<'a, W> {
         let mut written = Message { place, len: 0 };
         message(&mut written);
         let len = written.len;
+        assert_eq!(crate::sha512::blocks(len), blocks, "a message is the same each time it is asked for");
         pad(place, len, self.start.bytes);
         self.queue[self.queued] = (position, blocks);
         self.queued += 1;

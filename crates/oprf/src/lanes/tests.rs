@@ -41,7 +41,7 @@ pub(super) fn agrees<L: Lanes>(l: L, n: u64) {
     let encoded: Vec<[u8; 32]> = points.iter().map(|p| p.compress().to_bytes()).collect();
     let mut out = vec![[0; 32]; uniform.len()];
     // map, encode
-    let g = f.fixed_table(&f.lane_point(&curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT.compress().to_bytes()));
+    let g = f.fixed_table(&f.lane_point(&curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT.compress().to_bytes()).unwrap());
     f.map_add_fixed_encode(&uniform, &g, &vec![[0; 32]; uniform.len()], &mut out);
     assert_eq!(out, encoded, "map and encode");
     let k = scalar(7);

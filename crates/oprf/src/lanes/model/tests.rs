@@ -245,7 +245,7 @@ fn columns_raised_too_little_are_caught() {
 /// The operations on secrets, in their order, and all that is public about them, do not depend on the secrets.
 fn operations_are_the_same_for_all_secrets<A: Arithmetic>() {
     let f = Field::new(Model::<A>::new());
-    let base = f.lane_point(&curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED.to_bytes());
+    let base = f.lane_point(&curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED.to_bytes()).unwrap();
     let table = f.fixed_table(&base);
     let elements = f.decode_all(&[curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED.to_bytes(); 2]).unwrap();
     let all = |uniform: [[u8; 64]; 2], scalars: [[u8; 32]; 2]| {

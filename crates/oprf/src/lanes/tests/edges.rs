@@ -114,7 +114,7 @@ fn scalars_at_the_borders<L: Lanes>(l: L) {
     let mut out = vec![[0; 32]; n];
     f.multiply_encode(&decoded, &Scalars::Each(&by), &mut out);
     assert_eq!(out, encoded(&scalars.iter().map(|k| element * (k + k)).collect::<Vec<_>>()), "{}: multiples", L::NAME);
-    let table = f.fixed_table(&f.lane_point(&encoded(&[RISTRETTO_BASEPOINT_POINT])[0]));
+    let table = f.fixed_table(&f.lane_point(&encoded(&[RISTRETTO_BASEPOINT_POINT])[0]).unwrap());
     f.sub_fixed_encode(&decoded, &table, &by, &mut out);
     assert_eq!(out, encoded(&scalars.iter().map(|k| element - RistrettoPoint::mul_base(k)).collect::<Vec<_>>()), "{}: fixed", L::NAME);
     let uniform = vec![bytes(5); n];
@@ -197,7 +197,7 @@ fn tails<L: Lanes>(l: L) {
     let scalars: Vec<Scalar> = (0..n as u64).map(scalar).collect();
     let by: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
     let base = mapped(1000);
-    let table = f.fixed_table(&f.lane_point(&base.compress().to_bytes()));
+    let table = f.fixed_table(&f.lane_point(&base.compress().to_bytes()).unwrap());
     for n in 0..=n {
         let (uniform, points, scalars, by) = (&uniform[..n], &points[..n], &scalars[..n], &by[..n]);
         // One place more, which must not be touched.
