@@ -30,28 +30,46 @@ pub(super) fn current(home: &Home, peer: Option<&Fingerprint>) -> Result<Option<
     Ok(SqliteLedger::open(&home.ledger())?.epochs()?.into_iter().find(|row| row.ended.is_none() && row.verifier == verifier))
 }
 
-/// The keys of an epoch that goes on; none, and a line that says why, where a new one has to begin all the same.
-pub(super) fn kept_keys(home: &Home, whom: &str, row: &EpochRow, ruleset: &Ruleset, now: u64, reporter: &Reporter) -> Option<EpochKeys> {
-    let days = home.config().epochs.keep_key_days;
+/// By how much an epoch may have begun after what the clock shows now: what setting a clock right may come to, and less than anybody would set
+/// one back by to keep a key longer.
+const BEGUN_AHEAD_MS_MAX: u64 = 5 * 60_000;
+
+/// When an epoch can be kept no longer, milliseconds since 1970.
+fn ends_unix_ms(row: &EpochRow, days: u32) -> u64 {
+    row.begun_unix_ms.saturating_add(u64::from(days).saturating_mul(86_400_000))
+}
+
+/// Whether an epoch, as the ledger has it, may go on at `now` (milliseconds since 1970) under this ruleset; if not, why.
+///
+/// The ledger's times never go back, the clock's may: an epoch that begins in the clock's future would be kept beyond its days.
+fn keeps(row: &EpochRow, days: u32, now: u64, ruleset: &Ruleset) -> Result<(), String> {
     let set = &row.offer.descriptor;
-    let ends = row.begun_unix_ms.saturating_add(u64::from(days) * 86_400_000);
-    let keys = if now >= ends {
+    if days == 0 || now >= ends_unix_ms(row, days) {
         Err(format!("the one before is older than keep_key_days = {days}"))
-    } else if row.charged_tokens + row.reserved_tokens >= EPOCH_EVALUATIONS_MAX {
+    } else if row.begun_unix_ms > now.saturating_add(BEGUN_AHEAD_MS_MAX) {
+        Err("the one before begins later than now: the clock was set back".to_owned())
+    } else if row.charged_tokens.saturating_add(row.reserved_tokens) >= EPOCH_EVALUATIONS_MAX {
         Err("the one before has no evaluations left".to_owned())
     } else if set.ruleset_digest != ruleset.digest() || set.suite != SUITE_RISTRETTO255 || set.tokens_per_pair != ruleset.tokens_per_pair()
     {
         Err("the one before was sealed under another ruleset".to_owned())
     } else {
-        match read_keys(home, &set.epoch_id) {
-            Ok(keys) if keys.public_key() == set.public_key => Ok(keys),
-            Ok(_) => Err("the key of the one before is not the ledger's".to_owned()),
-            Err(failure) => Err(failure.what().to_owned()),
-        }
-    };
+        Ok(())
+    }
+}
+
+/// The keys of an epoch that goes on; none, and a line that says why, where a new one has to begin all the same.
+pub(super) fn kept_keys(home: &Home, whom: &str, row: &EpochRow, ruleset: &Ruleset, now: u64, reporter: &Reporter) -> Option<EpochKeys> {
+    let days = home.config().epochs.keep_key_days;
+    let set = &row.offer.descriptor;
+    let keys = keeps(row, days, now, ruleset).and_then(|()| match read_keys(home, &set.epoch_id) {
+        Ok(keys) if keys.public_key() == set.public_key => Ok(keys),
+        Ok(_) => Err("the key of the one before is not the ledger's".to_owned()),
+        Err(failure) => Err(failure.what().to_owned()),
+    });
     match keys {
         Ok(keys) => {
-            let until = rfc3339(UNIX_EPOCH + Duration::from_millis(ends));
+            let until = rfc3339(UNIX_EPOCH + Duration::from_millis(ends_unix_ms(row, days)));
             reporter.warn(&format!(
                 "the epoch of {whom} and its key are kept (keep_key_days = {days}, until {until}): {whom} can look up in the new set all that it has \
                  asked before, without asking and without its being counted; --new-epoch begins a new one"
@@ -122,5 +140,86 @@ impl Caching {
                 if damaged { failure.with_hint(format!("remove {} and seal again", path.display())) } else { failure }
             })?
             .recalled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oblink_session::set::{SetDescriptor, SetOffer};
+    use oblink_session::tag::Tau;
+
+    use super::*;
+
+    const DAY_MS: u64 = 86_400_000;
+    const BEGUN: u64 = 1_700_000_000_000;
+
+    fn ruleset() -> &'static Ruleset {
+        &Ruleset::all()[0]
+    }
+
+    fn row() -> EpochRow {
+        let descriptor = SetDescriptor {
+            suite: SUITE_RISTRETTO255,
+            tau: Tau::for_counts(1_000, 1_000).unwrap(),
+            tokens_per_pair: ruleset().tokens_per_pair(),
+            as_of: 0,
+            session_tokens_max: 1_000,
+            declared_tags: 1_000,
+            tags: 1_000,
+            epoch_id: [1; 16],
+            ruleset_digest: ruleset().digest(),
+            public_key: [2; 32],
+        };
+        EpochRow {
+            verifier: None,
+            offer: SetOffer { descriptor, set_id: [3; 32], set_bytes: 4 },
+            records: 1_000,
+            rejected: 0,
+            input_digest: None,
+            begun_unix_ms: BEGUN,
+            ended: None,
+            sessions: 0,
+            charged_tokens: 0,
+            reserved_tokens: 0,
+            earlier_sets: 0,
+        }
+    }
+
+    fn why(row: &EpochRow, days: u32, now: u64) -> String {
+        keeps(row, days, now, ruleset()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_key_is_kept_for_its_days_and_no_longer() {
+        let row = row();
+        assert_eq!(why(&row, 30, BEGUN), "");
+        assert_eq!(why(&row, 30, BEGUN + 30 * DAY_MS - 1), "");
+        for now in [BEGUN + 30 * DAY_MS, BEGUN + 31 * DAY_MS, u64::MAX] {
+            assert!(why(&row, 30, now).contains("older"), "{now}");
+        }
+        // Nothing is kept for no days, whatever the clock shows.
+        for now in [0, BEGUN - 1, BEGUN, BEGUN + 1] {
+            assert!(why(&row, 0, now).contains("keep_key_days = 0"), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_key() {
+        let row = row();
+        assert_eq!(why(&row, 30, BEGUN - BEGUN_AHEAD_MS_MAX), "");
+        for now in [BEGUN - BEGUN_AHEAD_MS_MAX - 1, BEGUN - 366 * DAY_MS, 0] {
+            assert!(why(&row, 30, now).contains("set back"), "{now}");
+        }
+        let far = EpochRow { begun_unix_ms: u64::MAX, ..row };
+        assert!(why(&far, 366, BEGUN).contains("set back"));
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_or_another_ruleset_keeps_no_key() {
+        let used = EpochRow { charged_tokens: EPOCH_EVALUATIONS_MAX - 1, reserved_tokens: 1, ..row() };
+        assert!(why(&used, 30, BEGUN).contains("no evaluations left"));
+        let mut other = row();
+        other.offer.descriptor.ruleset_digest[0] ^= 1;
+        assert!(why(&other, 30, BEGUN).contains("another ruleset"));
     }
 }
