@@ -39,7 +39,7 @@ fn unusable_set(path: &Path, error: StoreError) -> Failure {
         None => error.to_string(),
     };
     let failure = Failure::from(error);
-    Failure::new(failure.exit(), failure.code(), what).with_hint("seal again: it begins a new epoch")
+    Failure::new(failure.exit(), failure.code(), what).with_hint("seal again with --new-epoch")
 }
 
 /// Keeps an epoch's seed.
@@ -52,11 +52,11 @@ pub(super) fn write_seed(home: &Home, epoch_id: &[u8; 16], seed: &EpochSeed) -> 
 pub(super) fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
     let path = seed_path(home, epoch_id);
     let damaged = |what: String| {
-        Failure::input("epoch_key", format!("the epoch's key {}: {what}", path.display())).with_hint("seal again: it begins a new epoch")
+        Failure::input("epoch_key", format!("the epoch's key {}: {what}", path.display())).with_hint("seal again with --new-epoch")
     };
     let bytes = crate::files::read_secret(&path).map_err(|error| damaged(io_cause(&error)))?;
     let Some(bytes) = bytes else {
-        let hint = format!("chmod 600 {}; if others may have read it, seal again", path.display());
+        let hint = format!("chmod 600 {}; if others may have read it, seal again with --new-epoch", path.display());
         return Err(damaged("it is open to other users".to_owned()).with_hint(hint));
     };
     let seed: [u8; 32] = bytes.as_slice().try_into().map_err(|_| damaged("it is not an epoch's seed".to_owned()))?;
@@ -183,7 +183,7 @@ impl OpenEpochs {
         let set = SealedSet::open(&RealDisk, &path).map_err(|error| unusable_set(&path, error))?;
         if set.offer() != offer || keys.public_key() != offer.descriptor.public_key {
             return Err(Failure::input("epoch_mismatch", "the sealed set, its key and the ledger do not belong together")
-                .with_hint("seal again: it begins a new epoch"));
+                .with_hint("seal again with --new-epoch"));
         }
         let open = Arc::new(OpenEpoch { keys, set });
         epochs.insert(which, Arc::clone(&open));
