@@ -62,9 +62,9 @@ fn refused(refusal: &Refusal) -> Failure {
         RefusalCode::PairsOverCap => "ask for fewer pairs in one list, or ask the holder's operator about its cap",
         RefusalCode::TokensOverCap => "split the list, or ask the holder to seal for larger sessions",
         RefusalCode::ClockSkew => CLOCK_HINT,
-        RefusalCode::BudgetExhausted | RefusalCode::EpochEnded => {
-            "the holder must seal again, which begins a new epoch (with --new-epoch where it keeps keys)"
-        }
+        RefusalCode::BudgetExhausted => "the holder must seal again, which begins a new epoch (with --new-epoch where it keeps keys)",
+        // Also where only the set was replaced: a session ends with the set that it was opened with.
+        RefusalCode::EpochEnded => "ask again: the holder has sealed anew meanwhile; if this persists, ask the holder's operator to seal",
         RefusalCode::Busy | RefusalCode::ShuttingDown => "try again later",
         RefusalCode::Internal => "the holder's operator finds the reason in the holder's own output; then try again",
         _ => "talk to the holder's operator: its ledger has the reason",
