@@ -45,9 +45,9 @@ enum Due {
 /// Computes the tags of a chunk's records under every epoch, but for those that an epoch's cache knows.
 ///
 /// # Errors
-/// As [`EpochKeys::tag_prefixes`].
+/// As [`EpochKeys::tag_prefixes`]; a bug where a row has no record.
 pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) -> Result<Tagged, Failure> {
-    let due: Vec<Due> = taggers.iter().map(|tagger| due(tagger, &chunk)).collect();
+    let due: Vec<Due> = taggers.iter().map(|tagger| due(tagger, &chunk)).collect::<Result<_, _>>()?;
     let mut is_due = vec![due.iter().any(|due| matches!(due, Due::All)); chunk.len()];
     for due in &due {
         if let Due::Some(rows) = due {
@@ -77,12 +77,16 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
 
 /// The rows that this epoch has not sealed before. One that is not understood as CSV, whose fields are all empty here, or that the ruleset
 /// refuses, has no tag and so no entry: it is looked at again each time.
-fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Due {
-    let Some((keys, known)) = tagger.caching else { return Due::All };
+fn due(tagger: &Tagger<'_>, chunk: &RowChunk) -> Result<Due, Failure> {
+    let Some((keys, known)) = tagger.caching else { return Ok(Due::All) };
     let digests: Vec<RowDigest> = chunk.records().map(|record| digest(keys, &record)).collect();
     let is_known = known.map_or_else(|| vec![false; digests.len()], |known| known.recall(&digests));
+    // Rows and digests go together by index: were one missing, those after it would have the tags of others.
+    if digests.len() != chunk.len() || is_known.len() != chunk.len() {
+        return Err(Failure::bug("rows and records are not equally many"));
+    }
     let rows = digests.into_iter().zip(is_known).enumerate();
-    Due::Some(rows.filter(|(_, (_, is_known))| !is_known).map(|(row, (digest, _))| (row, digest)).collect())
+    Ok(Due::Some(rows.filter(|(_, (_, is_known))| !is_known).map(|(row, (digest, _))| (row, digest)).collect()))
 }
 
 /// Digests everything of a row that its tokens depend on: the fields as the ruleset is given them, whatever the file calls its columns.
