@@ -100,7 +100,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     for Made { peer, set, kept, recalled } in &sealed {
         let descriptor = &set.offer().descriptor;
         let whom = whom_of(peer.as_ref());
-        let known = recalled.filter(|known| *known > 0).map_or_else(String::new, |known| format!(" ({known} known from before)"));
+        let known = recalled.filter(|known| *known > 0).map_or_else(String::new, |known| format!(" ({known} tags known from before)"));
         reporter.answer(&format!(
             "sealed {} tags of {} records{known} for {whom}: {} bytes, set {}",
             descriptor.tags,
