@@ -37,7 +37,10 @@ pub(crate) fn description() -> String {
 /// What an operator must hear: an engine whose instructions are here, and that computes wrongly. It is not used.
 pub(crate) fn trouble() -> Option<String> {
     let failed = Engine::ALL.into_iter().filter_map(|engine| engine.check().err());
-    failed.into_iter().find(|error| matches!(error, EngineError::SelfTest { .. })).map(|error| format!("{error}; have it looked at before it does other work"))
+    failed
+        .into_iter()
+        .find(|error| matches!(error, EngineError::SelfTest { .. }))
+        .map(|error| format!("{error}; have it looked at before it does other work"))
 }
 
 #[cfg(test)]
