@@ -117,41 +117,75 @@ pub(crate) fn end_epochs_of(home: &Home, verifier: Fingerprint) -> Result<u64, F
     for row in ledger.epochs()?.iter().filter(|row| row.ended.is_none() && row.verifier == Some(*verifier.as_bytes())) {
         ended += u64::from(ledger.end_epoch(&row.offer.descriptor.epoch_id, "trusted no longer", unix_ms(SystemTime::now()))?);
     }
-    sweep(home, &ledger)?;
+    sweep(home, &ledger, None)?;
     Ok(ended)
 }
 
 /// Files that no epoch of the ledger owns are left alone while they are younger than this: a seal may be about to enter them.
 const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
 
+/// Whether a file that can be dated is older than [`ORPHAN_AGE`].
+fn is_old(path: &Path) -> bool {
+    fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ORPHAN_AGE))
+}
+
+/// Removes what a seal made that could not be put in service: the set, and the key and the cache of an epoch that did not begin, unless the ledger
+/// has them in service all the same. Then [`sweep`]s, since the epoch may have ended while records were sealed under its key.
+///
+/// # Errors
+/// Exit 3: the ledger cannot be read; then nothing is removed.
+pub(super) fn discard(home: &Home, ledger: &SqliteLedger, epoch_id: &[u8; 16], set_id: &[u8; 32]) -> Result<(), Failure> {
+    let current = ledger.live_files()?;
+    let mut left = Vec::new();
+    if current.iter().all(|live| live.set_id != *set_id) {
+        let set = set_path(&home.sets(), set_id);
+        left.extend(remove(&set).is_err().then_some(set));
+    }
+    if current.iter().all(|live| live.epoch_id != *epoch_id) {
+        let (seed, cache) = (seed_path(home, epoch_id), cache_path(home, epoch_id));
+        left.extend(
+            [(erase(&seed), seed), (remove(&cache), cache)].into_iter().filter(|(outcome, _)| outcome.is_err()).map(|(_, path)| path),
+        );
+    }
+    report_left(&left);
+    sweep(home, ledger, None)
+}
+
+fn report_left(left: &[PathBuf]) {
+    for path in left {
+        tracing::warn!(path = %path.display(), "a file of an epoch that has ended could not be removed: remove it by hand");
+    }
+}
+
 /// Removes the keys, sets and caches of epochs that are not current, and the sets that others took the place of: also what a crash around the
-/// ledger's entry left.
+/// ledger's entry left. A young set that was replaced stays, as the same one may be about to go into service again, but for that which the
+/// caller has just `replaced`.
 ///
 /// # Errors
 /// Exit 3: the ledger cannot be read.
-pub(super) fn sweep(home: &Home, ledger: &SqliteLedger) -> Result<(), Failure> {
+pub(super) fn sweep(home: &Home, ledger: &SqliteLedger, replaced: Option<&[u8; 32]>) -> Result<(), Failure> {
     let ended = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some());
     let mut left: Vec<PathBuf> = ended.flat_map(|row| destroy(home, &row)).collect();
     let current = ledger.live_files()?;
     // The same records under the same key are the same set: what was replaced may be in its place again.
-    let replaced = ledger.earlier_sets()?.into_iter().filter(|earlier| current.iter().all(|live| live.set_id != earlier.set_id));
+    let earlier = ledger.earlier_sets()?.into_iter().filter(|earlier| current.iter().all(|live| live.set_id != earlier.set_id));
+    let over = earlier.filter(|earlier| {
+        let goes_on = current.iter().any(|live| live.epoch_id == earlier.epoch_id);
+        !goes_on || replaced == Some(&earlier.set_id) || is_old(&set_path(&home.sets(), &earlier.set_id))
+    });
     // Only unlinked, as sessions that were opened with it go on reading it.
-    left.extend(replaced.map(|earlier| set_path(&home.sets(), &earlier.set_id)).filter(|path| remove(path).is_err()));
+    left.extend(over.map(|earlier| set_path(&home.sets(), &earlier.set_id)).filter(|path| remove(path).is_err()));
     let live: Vec<String> = current.iter().flat_map(|live| [to_hex(&live.epoch_id), to_hex(&live.set_id)]).collect();
     let owned = |name: &str| live.iter().any(|live| name.starts_with(live));
     for entry in [home.epochs(), home.sets()].iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_ours = name.ends_with(".seed") || name.ends_with(".oblset") || name.ends_with(".new") || name.ends_with(".cache");
-        let is_old =
-            entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
-        if is_ours && is_old && !owned(&name) && erase(&entry.path()).is_err() {
+        if is_ours && is_old(&entry.path()) && !owned(&name) && erase(&entry.path()).is_err() {
             left.push(entry.path());
         }
     }
-    for path in left {
-        tracing::warn!(path = %path.display(), "a file of an epoch that has ended could not be removed: remove it by hand");
-    }
+    report_left(&left);
     Ok(())
 }
 

@@ -317,21 +317,39 @@ fn finish(home: &Home, args: &SealArgs, ruleset: &Ruleset, making: Making, summa
         clock_unix_ms: unix_ms(SystemTime::now()),
     };
     let mut ledger = SqliteLedger::open(&home.ledger())?;
-    match &seed {
-        Some(seed) => {
-            epochs::write_seed(home, keys.epoch_id(), seed)?;
-            ledger.begin_epoch(&entry)?;
-        }
-        None => {
-            ledger.replace_set(&entry).map_err(|error| match error {
-                StoreError::Ledger(LedgerError::EpochEnded) => {
-                    Failure::input("epoch_ended", "the epoch ended while records were sealed under its key; nothing was put in service")
-                        .with_hint("seal again: it begins a new epoch")
-                }
-                other => other.into(),
-            })?;
+    match enter(home, &mut ledger, keys.epoch_id(), seed.as_ref(), &entry) {
+        Ok(replaced) => epochs::sweep(home, &ledger, replaced.as_ref())?,
+        Err(failure) => {
+            // The failure is what the operator has to hear; what cannot be removed now, the next sweep removes.
+            if let Err(error) = epochs::discard(home, &ledger, keys.epoch_id(), &set.offer().set_id) {
+                tracing::warn!(error = error.what(), "what could not be put in service is not removed yet");
+            }
+            return Err(failure);
         }
     }
-    epochs::sweep(home, &ledger)?;
     Ok(Made { peer, set, kept: seed.is_none(), recalled })
+}
+
+/// Enters a set: with its key, as a new epoch, or as the next set of the one that goes on. Gives the set that it then took the place of.
+fn enter(
+    home: &Home,
+    ledger: &mut SqliteLedger,
+    epoch_id: &[u8; 16],
+    seed: Option<&EpochSeed>,
+    entry: &EpochEntry,
+) -> Result<Option<[u8; 32]>, Failure> {
+    if let Some(seed) = seed {
+        epochs::write_seed(home, epoch_id, seed)?;
+        ledger.begin_epoch(entry)?;
+        return Ok(None);
+    }
+    ledger.replace_set(entry).map_err(|error| match error {
+        StoreError::Ledger(LedgerError::EpochEnded) => {
+            Failure::input("epoch_ended", "the epoch ended while records were sealed under its key; nothing was put in service")
+                .with_hint("seal again: it begins a new epoch")
+        }
+        other => other.into(),
+    })?;
+    let earlier = ledger.earlier_sets()?.into_iter().rfind(|earlier| earlier.epoch_id == *epoch_id);
+    Ok(earlier.map(|earlier| earlier.set_id))
 }

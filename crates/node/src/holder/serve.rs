@@ -86,7 +86,7 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         ledger: Mutex::new(ledger),
         reporter: reporter.clone(),
     });
-    epochs::sweep(&shared.home, &shared.ledger())?;
+    epochs::sweep(&shared.home, &shared.ledger(), None)?;
     warn_at_start(&shared)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
