@@ -163,16 +163,21 @@ def judged(directory):
     return {"intersection": len(found), "exact": len(found) == len(expected) and set(found) == expected}
 
 
+GIVEN = ("holder.csv", "verifier.csv")
+
+
 def clean(directory):
+    """Removes what a run has made: before it there was nothing but what it was given."""
     for name in os.listdir(directory):
-        if name not in ("holder.csv", "verifier.csv"):
+        if name not in GIVEN:
             path = os.path.join(directory, name)
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def run(environment, peer, directory):
     directory, python = os.path.abspath(directory), python_of(os.path.abspath(environment))
-    clean(directory)
+    if not set(os.listdir(directory)) <= set(GIVEN):
+        sys.exit("the directory must hold holder.csv and verifier.csv and nothing else: what a run makes in it is removed")
     try:
         if peer == "openmined":
             steps = [openmined_phase(python, directory)]
@@ -182,6 +187,8 @@ def run(environment, peer, directory):
         report = {"peer": peer, **merged(steps), **judged(directory)}
     except Skip as why:
         report = {"peer": peer, "skipped": str(why)}
+    except Exception as why:  # Whatever a peer does, the others' figures must not be lost.
+        report = {"peer": peer, "skipped": f"{type(why).__name__}: {why}".splitlines()[0]}
     clean(directory)
     print(json.dumps(report), flush=True)
 
