@@ -28,6 +28,7 @@ mod tests;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use format::{CacheFault, ENTRY_BYTES, HEADER_BYTES, TRAILER_BYTES};
 pub use known::{INDEX_BYTES_PER_ENTRY, KnownRows};
@@ -43,7 +44,7 @@ pub struct CacheBinding {
 
 impl CacheBinding {
     /// For this epoch and ruleset. `program` names whatever else the way from a row's fields to its tokens depends on: the version of the
-    /// program.
+    /// program, and what it makes of known rows.
     #[must_use]
     pub fn new(epoch_id: [u8; 16], ruleset_digest: [u8; 32], program: &str) -> Self {
         Self { epoch_id, ruleset_digest, program: Sha256::digest(program.as_bytes()).into() }
@@ -60,14 +61,18 @@ impl core::fmt::Debug for RowDigest {
     }
 }
 
-/// The keys of one cache: for rows and for the file.
-#[derive(Clone)]
+/// The keys of one cache: for rows and for the file. Both states are wiped when it is dropped.
 pub struct CacheKeys {
     binding: CacheBinding,
     /// After the block of key.
     rows: Sha256,
     file: Hmac<Sha256>,
 }
+
+// An HMAC does not say so itself, but all that it holds of the key is two states of SHA-256, which wipe themselves, as `rows` does.
+const fn wipes_itself<T: ZeroizeOnDrop>() {}
+const _: () = wipes_itself::<Sha256>();
+impl ZeroizeOnDrop for CacheKeys {}
 
 impl core::fmt::Debug for CacheKeys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -84,12 +89,16 @@ impl CacheKeys {
             for part in [label, &binding.epoch_id, &binding.ruleset_digest, &binding.program] {
                 mac.update(part);
             }
-            <[u8; 32]>::from(mac.finalize().into_bytes())
+            let mut bytes = mac.finalize().into_bytes();
+            let mut key = Zeroizing::new([0; 32]);
+            key.copy_from_slice(&bytes);
+            bytes.as_mut_slice().zeroize();
+            key
         };
         let file = keyed(&derived(b"oblink/1/cache/file\0"));
-        let mut block = [0; ROWS_KEY_BLOCK_BYTES];
-        block[..32].copy_from_slice(&derived(b"oblink/1/cache/rows\0"));
-        let rows = Sha256::new_with_prefix(block);
+        let mut block = Zeroizing::new([0; ROWS_KEY_BLOCK_BYTES]);
+        block[..32].copy_from_slice(&derived(b"oblink/1/cache/rows\0")[..]);
+        let rows = Sha256::new_with_prefix(&block[..]);
         Self { binding, rows, file }
     }
 
