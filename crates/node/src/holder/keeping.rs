@@ -3,14 +3,16 @@
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
-use oblink_linkage::Ruleset;
+use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, TokenArena};
 use oblink_quic::Fingerprint;
 use oblink_session::epoch::{EpochKeys, SUITE_RISTRETTO255};
 use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
+use oblink_session::request::to_hex;
 use oblink_store::cache::{CacheBinding, CacheKeys, ENTRY_BYTES, INDEX_BYTES_PER_ENTRY, KnownRows, NewRows};
 use oblink_store::disk::RealDisk;
 use oblink_store::ledger::{EpochRow, SqliteLedger};
 use oblink_store::sealed::SetBuilder;
+use sha2::{Digest, Sha256};
 
 use super::epochs::{cache_path, read_keys};
 use crate::date::rfc3339;
@@ -18,8 +20,51 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::report::Reporter;
 
-/// What the way from a row's fields to its tokens depends on beside the ruleset.
+/// The program, as far as its version tells it from others.
 const PROGRAM: &str = concat!("oblink-node ", env!("CARGO_PKG_VERSION"));
+
+/// Rows on which ways of canonicalising differ: case, accents, ligatures, particles, suffixes, nicknames, units, boxes, directions, ordinals,
+/// ZIP+4, lost zeros; some give no token. All of them are made up. Name, or given, middle, family name and suffix; address; postal code.
+const PROBES: [(&[&str], &str, &str); 16] = [
+    (&["Ann Marie Example"], "12 Main Street", "12345"),
+    (&["EXAMPLE, JOHN Q."], "00012  n. main st. apt 4-b", "12345-6789"),
+    (&["Dr. José Muñoz-Ortiz Jr."], "450 1/2 SW Fifth Avenue #3", "2134"),
+    (&["Renée D\u{2019}Arcy"], "7 Saint Mary's Ct., Unit 12", "02134"),
+    (&["Zoe\u{308} \u{141}ukasz Stra\u{df}e"], "P.O. Box 0042", "00501"),
+    (&["van der Berg, Jan"], "RR 2 Box 15A", "99501"),
+    (&["Robert O'Neil III"], "1600 Pennsylvania Ave NW", "20500-0003"),
+    (&["Bob", "James", "Mc Donald", "Sr"], "221B Baker Str", "10001"),
+    (&["Mary-Jane", "", "St. John", ""], "N6W23001 Bluemound Rd", "53188"),
+    (&["\u{ff21}nna", "B", "\u{c6}gir", "II"], "33 Twenty-Third Pl Fl 2", "60614"),
+    (&["Li"], "1 First St", "12345"),
+    (&["Ann Example"], "", "12345"),
+    (&["Ann Example"], "12 Main St", "1234567"),
+    (&["\u{738b} \u{5c0f}\u{660e}"], "5 County Road 12 East", "73301"),
+    (&["Ann\u{a0}Example\u{200b}"], "12-14 Highway 61 Suite 200", "12345 6789"),
+    (&["", "", "", ""], "General Delivery", "00000"),
+];
+
+/// What the way from a row's fields to its tokens depends on beside the ruleset: the program's version, and a digest of what this build makes of
+/// [`PROBES`]. Builds of one version that canonicalise otherwise have, nearly always, another; a cache of one is of no use to the other.
+fn program(ruleset: &Ruleset) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for (names, address, postal_code) in PROBES {
+        let name = match *names {
+            [given, middle, family, suffix] => Name::Parts { given, middle, family, suffix },
+            _ => Name::Whole(names.first().copied().unwrap_or_default()),
+        };
+        let mut tokens = TokenArena::default();
+        let outcome = ruleset.tokenize(&Row { name, address, unit: "", city: "", state: "", postal_code }, &mut tokens);
+        part(outcome.map_or_else(NotSubmitted::as_str, |()| "").as_bytes());
+        part(&(tokens.len() as u64).to_be_bytes());
+        tokens.iter().for_each(&mut part);
+    }
+    format!("{PROGRAM} {}", to_hex(&hash.finalize()))
+}
 
 /// The epoch that a verifier has of its own now, or that nobody has.
 pub(super) fn current(home: &Home, peer: Option<&Fingerprint>) -> Result<Option<EpochRow>, Failure> {
@@ -107,7 +152,8 @@ impl Caching {
         (index_bytes, new_bytes): (u64, u64),
         reporter: &Reporter,
     ) -> Self {
-        let keys_of_cache = CacheKeys::derive(keys.cache_key(), CacheBinding::new(*keys.epoch_id(), ruleset.digest(), PROGRAM));
+        let binding = CacheBinding::new(*keys.epoch_id(), ruleset.digest(), &program(ruleset));
+        let keys_of_cache = CacheKeys::derive(keys.cache_key(), binding);
         let path = cache_path(home, keys.epoch_id());
         let known = KnownRows::open(&RealDisk, &path, &keys_of_cache, index_bytes).unwrap_or_else(|fault| {
             reporter.warn(&format!("{} is not used: {fault}; every record is computed again", path.display()));
@@ -221,5 +267,22 @@ mod tests {
         let mut other = row();
         other.offer.descriptor.ruleset_digest[0] ^= 1;
         assert!(why(&other, 30, BEGUN).contains("another ruleset"));
+    }
+
+    #[test]
+    fn a_cache_is_bound_to_what_this_build_makes_of_rows() {
+        let (mut with, mut without) = (0, 0);
+        for (names, address, postal_code) in PROBES {
+            let name = match *names {
+                [given, middle, family, suffix] => Name::Parts { given, middle, family, suffix },
+                _ => Name::Whole(names[0]),
+            };
+            let row = Row { name, address, unit: "", city: "", state: "", postal_code };
+            *if ruleset().canonicalize(&row).is_ok() { &mut with } else { &mut without } += 1;
+        }
+        // Both outcomes are among them: a build that refuses more or fewer rows is another too.
+        assert!(with >= 8 && without >= 3, "{with} {without}");
+        let program = program(ruleset());
+        assert!(program.starts_with(PROGRAM) && program.len() == PROGRAM.len() + 1 + 64, "{program}");
     }
 }
