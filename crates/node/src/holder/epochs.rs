@@ -232,3 +232,93 @@ impl OpenEpochs {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oblink_session::epoch::SUITE_RISTRETTO255;
+    use oblink_session::set::SetDescriptor;
+    use oblink_session::tag::Tau;
+    use oblink_store::ledger::EpochEntry;
+
+    use super::*;
+    use crate::home::Role;
+
+    const EPOCH: [u8; 16] = [1; 16];
+    const FIRST: [u8; 32] = [11; 32];
+    const SECOND: [u8; 32] = [12; 32];
+
+    fn entry(set_id: [u8; 32]) -> EpochEntry {
+        let descriptor = SetDescriptor {
+            suite: SUITE_RISTRETTO255,
+            tau: Tau::for_counts(1_000, 1_000).unwrap(),
+            tokens_per_pair: 1,
+            as_of: 0,
+            session_tokens_max: 1_000,
+            declared_tags: 1_000,
+            tags: 1_000,
+            epoch_id: EPOCH,
+            ruleset_digest: [2; 32],
+            public_key: [3; 32],
+        };
+        let offer = SetOffer { descriptor, set_id, set_bytes: 4 };
+        EpochEntry { verifier: Some([5; 32]), offer, records: 1_000, rejected: 0, input_digest: None, clock_unix_ms: 1_000 }
+    }
+
+    /// A home with one epoch in service, and the files of its seed, its cache and these sets.
+    fn home(at: &Path, sets: &[[u8; 32]]) -> (Home, SqliteLedger) {
+        let home = Home::init(&at.join("h"), Role::Holder, "Tax Agency").unwrap();
+        for path in [seed_path(&home, &EPOCH), cache_path(&home, &EPOCH)] {
+            fs::create_dir_all(directory_of(&path)).unwrap();
+            fs::write(path, [7; 32]).unwrap();
+        }
+        fs::create_dir_all(home.sets()).unwrap();
+        sets.iter().for_each(|set| fs::write(set_path(&home.sets(), set), [7; 32]).unwrap());
+        let mut ledger = SqliteLedger::open(&home.ledger()).unwrap();
+        ledger.begin_epoch(&entry(FIRST)).unwrap();
+        (home, ledger)
+    }
+
+    /// Whether there are: the seed, the cache, the first set, the second one.
+    fn there(home: &Home) -> [bool; 4] {
+        let sets = home.sets();
+        [seed_path(home, &EPOCH), cache_path(home, &EPOCH), set_path(&sets, &FIRST), set_path(&sets, &SECOND)].map(|path| path.exists())
+    }
+
+    #[test]
+    fn what_was_sealed_for_an_epoch_that_ended_meanwhile_is_discarded() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, mut ledger) = home(folder.path(), &[FIRST, SECOND]);
+        ledger.end_epoch(&EPOCH, "trusted no longer", 2_000).unwrap();
+        assert!(ledger.replace_set(&entry(SECOND)).is_err());
+        discard(&home, &ledger, &EPOCH, &SECOND).unwrap();
+        assert_eq!(there(&home), [false; 4]);
+    }
+
+    #[test]
+    fn what_is_in_service_is_not_discarded() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, ledger) = home(folder.path(), &[FIRST, SECOND]);
+        discard(&home, &ledger, &EPOCH, &FIRST).unwrap();
+        assert_eq!(there(&home), [true; 4]);
+        discard(&home, &ledger, &EPOCH, &SECOND).unwrap();
+        assert_eq!(there(&home), [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_young_set_that_was_replaced_stays_but_for_the_one_just_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, mut ledger) = home(folder.path(), &[FIRST, SECOND]);
+        ledger.replace_set(&entry(SECOND)).unwrap();
+        sweep(&home, &ledger, None).unwrap();
+        assert_eq!(there(&home), [true; 4]);
+        sweep(&home, &ledger, Some(&FIRST)).unwrap();
+        assert_eq!(there(&home), [true, true, false, true]);
+        // An old one goes whoever replaced it.
+        let path = set_path(&home.sets(), &FIRST);
+        fs::write(&path, [7; 32]).unwrap();
+        let at = SystemTime::now() - ORPHAN_AGE - Duration::from_secs(60);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        sweep(&home, &ledger, None).unwrap();
+        assert_eq!(there(&home), [true, true, false, true]);
+    }
+}
