@@ -44,6 +44,17 @@ const PROBES: [(&[&str], &str, &str); 16] = [
     (&["", "", "", ""], "General Delivery", "00000"),
 ];
 
+/// The rows of [`PROBES`].
+fn probe_rows() -> impl Iterator<Item = Row<'static>> {
+    PROBES.into_iter().map(|(names, address, postal_code)| {
+        let name = match *names {
+            [given, middle, family, suffix] => Name::Parts { given, middle, family, suffix },
+            _ => Name::Whole(names.first().copied().unwrap_or_default()),
+        };
+        Row { name, address, unit: "", city: "", state: "", postal_code }
+    })
+}
+
 /// What the way from a row's fields to its tokens depends on beside the ruleset: the program's version, and a digest of what this build makes of
 /// [`PROBES`]. Builds of one version that canonicalise otherwise have, nearly always, another; a cache of one is of no use to the other.
 fn program(ruleset: &Ruleset) -> String {
@@ -52,13 +63,9 @@ fn program(ruleset: &Ruleset) -> String {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    for (names, address, postal_code) in PROBES {
-        let name = match *names {
-            [given, middle, family, suffix] => Name::Parts { given, middle, family, suffix },
-            _ => Name::Whole(names.first().copied().unwrap_or_default()),
-        };
+    for row in probe_rows() {
         let mut tokens = TokenArena::default();
-        let outcome = ruleset.tokenize(&Row { name, address, unit: "", city: "", state: "", postal_code }, &mut tokens);
+        let outcome = ruleset.tokenize(&row, &mut tokens);
         part(outcome.map_or_else(NotSubmitted::as_str, |()| "").as_bytes());
         part(&(tokens.len() as u64).to_be_bytes());
         tokens.iter().for_each(&mut part);
@@ -272,12 +279,7 @@ mod tests {
     #[test]
     fn a_cache_is_bound_to_what_this_build_makes_of_rows() {
         let (mut with, mut without) = (0, 0);
-        for (names, address, postal_code) in PROBES {
-            let name = match *names {
-                [given, middle, family, suffix] => Name::Parts { given, middle, family, suffix },
-                _ => Name::Whole(names[0]),
-            };
-            let row = Row { name, address, unit: "", city: "", state: "", postal_code };
+        for row in probe_rows() {
             *if ruleset().canonicalize(&row).is_ok() { &mut with } else { &mut without } += 1;
         }
         // Both outcomes are among them: a build that refuses more or fewer rows is another too.

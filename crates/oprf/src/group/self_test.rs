@@ -41,9 +41,7 @@ const PRIME: [u8; 32] = {
 
 /// One, and half a window less one in every window: each digit is half a window, taken away, with a carry into the next.
 fn borders(bits: usize) -> Scalar {
-    let step = Scalar::from(1_u64 << bits);
-    let digit = Scalar::from((1_u64 << (bits - 1)) - 1);
-    (1..252 / bits).fold(digit, |sum, _| sum * step + digit) + Scalar::ONE
+    vector::repeated((1 << (bits - 1)) - 1, bits) + Scalar::ONE
 }
 
 fn scalar(item: usize) -> Scalar {

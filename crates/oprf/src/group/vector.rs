@@ -53,20 +53,20 @@ pub(super) fn decode<L: Lanes>(lanes: L, elements: &[[u8; NE]]) -> Result<Elemen
     }
 }
 
-/// Digits `1 + n` in every window of `bits` bits but the last: together such scalars read every entry of a table's row.
-fn all_digits(n: usize, bits: usize) -> Scalar {
-    let step = Scalar::from(1_u64 << bits);
-    (1..252 / bits).fold(Scalar::ONE, |sum, _| sum * step + Scalar::ONE) * Scalar::from(n as u64 + 1)
+/// `digit` in every window of `bits` bits but the last.
+pub(super) fn repeated(digit: u64, bits: usize) -> Scalar {
+    let (step, digit) = (Scalar::from(1_u64 << bits), Scalar::from(digit));
+    (1..252 / bits).fold(digit, |sum, _| sum * step + digit)
 }
 
 /// The table of a public point's multiples, from its encoding; `None` if it is not what curve25519-dalek's multiples say.
 pub(super) fn checked_table<L: Lanes>(lanes: L, point: &[u8; NE]) -> Option<FixedTable<L>> {
     let field = Field::new(lanes);
     let table = field.fixed_table(&field.lane_point(point)?);
-    let entries = 1 << (L::FIXED_BITS - 1);
-    let scalars: Vec<Scalar> = (0..entries).map(|n| all_digits(n, L::FIXED_BITS)).collect();
-    let mut own = vec![[0; NE]; entries];
-    field.sub_fixed_encode(&field.decode_all(&vec![*point; entries]).ok()?, &table, &bytes(&scalars), &mut own);
+    // Together they read every entry of the rows.
+    let scalars: Vec<Scalar> = (1..=1 << (L::FIXED_BITS - 1)).map(|digit| repeated(digit, L::FIXED_BITS)).collect();
+    let mut own = vec![[0; NE]; scalars.len()];
+    field.sub_fixed_encode(&field.decode_all(&vec![*point; scalars.len()]).ok()?, &table, &bytes(&scalars), &mut own);
     let point = Point::decode(point)?;
     scalars.iter().zip(&own).all(|(r, own)| point.mul(&(Scalar::ONE - r)).encode() == *own).then_some(table)
 }

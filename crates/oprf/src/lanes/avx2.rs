@@ -26,6 +26,7 @@
 use core::arch::x86_64::*;
 
 use super::backend::{Bucket, Lanes};
+use super::limbs::{LIMB, exactly, exactly_mut, forward, limbs};
 
 mod product;
 
@@ -54,8 +55,6 @@ pub(crate) struct Row([[[__m256i; 2]; 5]; 3]);
 
 /// Bits of a limb.
 const RADIX: i32 = 51;
-/// A limb's worth of ones.
-const LIMB: u64 = (1 << RADIX) - 1;
 /// 2^51 and its inverse.
 const STEP: f64 = (1_u64 << 51) as f64;
 /// The middle of the doubles that are 2^51 apart.
@@ -98,11 +97,6 @@ const fn corrections(terms: [u64; 9]) -> [u64; 5] {
 const MUL: [u64; 5] = corrections([1, 2, 3, 4, 5, 4, 3, 2, 1]);
 /// For 15 products.
 const SQUARE: [u64; 5] = corrections([1, 1, 2, 2, 3, 2, 2, 1, 1]);
-
-/// Splits four words below 2^255 into limbs.
-const fn limbs(w: &[u64; 4]) -> [u64; 5] {
-    [w[0] & LIMB, (w[0] >> 51 | w[1] << 13) & LIMB, (w[1] >> 38 | w[2] << 26) & LIMB, (w[2] >> 25 | w[3] << 39) & LIMB, (w[3] >> 12) & LIMB]
-}
 
 /// Tight limbs of four words below 2^255.
 fn tight(words: &[u64; 4]) -> [f64; 5] {
@@ -411,35 +405,6 @@ avx2! {
     }
 }
 
-/// The slice as an array of the backend's width; callers pass slices of `WIDTH`, anything else is a bug of this crate.
-#[inline(always)]
-fn four<T>(slice: &[T]) -> &[T; 4] {
-    match slice.try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("a slice of four lanes"),
-    }
-}
-
-/// As [`four`].
-#[inline(always)]
-fn four_mut<T>(slice: &mut [T]) -> &mut [T; 4] {
-    match slice.try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("a slice of four lanes"),
-    }
-}
-
-/// Methods of the trait that only call the function of the same name.
-macro_rules! forward {
-    ($(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $call:expr;)*) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: $ty),*) $(-> $ret)? {
-            // SAFETY: the token exists, so the processor has the instructions.
-            unsafe { $call }
-        })*
-    };
-}
-
 impl Lanes for Avx2 {
     const NAME: &'static str = "avx2";
     const WIDTH: usize = 4;
@@ -464,8 +429,8 @@ impl Lanes for Avx2 {
 
     forward! {
         fn splat(words: &[u64; 4]) -> Fe = splat(words);
-        fn load(bytes: &[[u8; 32]]) -> Fe = load(four(bytes));
-        fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, four_mut(out));
+        fn load(bytes: &[[u8; 32]]) -> Fe = load(exactly(bytes));
+        fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, exactly_mut(out));
         fn mul(a: &Fe, b: &Fe) -> Fe = product::mul(a, b);
         fn square(a: &Fe) -> Fe = square(a);
         fn add(a: &Fe, b: &Fe) -> Fe = add(a, b);
@@ -478,15 +443,15 @@ impl Lanes for Avx2 {
         fn or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
         fn not(a: __m256i) -> __m256i = _mm256_xor_si256(a, all(u64::MAX));
         fn bits(a: __m256i) -> u32 = _mm256_movemask_pd(_mm256_castsi256_pd(a)).cast_unsigned();
-        fn ints(values: &[i8]) -> __m256i = ints(four(values));
+        fn ints(values: &[i8]) -> __m256i = ints(exactly(values));
         fn below_zero(a: __m256i) -> __m256i = below_zero(a);
         fn magnitude(a: __m256i) -> __m256i = magnitude(a);
         fn equals(a: __m256i, value: u64) -> __m256i = _mm256_cmpeq_epi64(a, all(value));
         fn select_packed(mask: __m256i, a: &Fe, b: &Fe) -> Fe = select(mask, a, b);
         fn broadcast(a: &Fe, lane: usize) -> Fe = broadcast(a, lane);
         fn fixed_select(row: &Row, digit: __m256i) -> [Fe; 3] = fixed_select(row, digit);
-        fn gather(buckets: &[Bucket], at: &[u32]) -> [Fe; 4] = gather(buckets, four(at));
-        fn scatter(coordinates: &[Fe; 4], buckets: &mut [Bucket], at: &[u32]) = scatter(coordinates, buckets, four(at));
+        fn gather(buckets: &[Bucket], at: &[u32]) -> [Fe; 4] = gather(buckets, exactly(at));
+        fn scatter(coordinates: &[Fe; 4], buckets: &mut [Bucket], at: &[u32]) = scatter(coordinates, buckets, exactly(at));
     }
 
     fn fixed_row(self, entries: &[[[u64; 4]; 3]]) -> Row {

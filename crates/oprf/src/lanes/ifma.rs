@@ -7,6 +7,7 @@
 use core::arch::x86_64::*;
 
 use super::backend::{Bucket, Lanes};
+use super::limbs::{LIMB, exactly, exactly_mut, forward, limbs};
 
 /// That this processor has AVX-512 F, DQ, VL, BW and IFMA.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +37,8 @@ pub(crate) struct Row([[[__m512i; 2]; 5]; 3]);
 
 /// Bits of a limb.
 const RADIX: u32 = 51;
-/// A limb's worth of ones.
-const LIMB: u64 = (1 << RADIX) - 1;
 /// Twice the modulus in limbs that exceed any tight limb: added before a difference is taken.
 const TWO_P: [u64; 5] = [2 * LIMB - 36, 2 * LIMB, 2 * LIMB, 2 * LIMB, 2 * LIMB];
-
-/// Splits four words below 2^255 into limbs.
-const fn limbs(w: &[u64; 4]) -> [u64; 5] {
-    [w[0] & LIMB, (w[0] >> 51 | w[1] << 13) & LIMB, (w[1] >> 38 | w[2] << 26) & LIMB, (w[2] >> 25 | w[3] << 39) & LIMB, (w[3] >> 12) & LIMB]
-}
 
 /// Declares functions that are compiled for the backend's instructions, and inlined where those are on already.
 macro_rules! ifma {
@@ -341,35 +335,6 @@ ifma! {
     }
 }
 
-/// The slice as an array of the backend's width; callers pass slices of `WIDTH`, anything else is a bug of this crate.
-#[inline(always)]
-fn eight<T>(slice: &[T]) -> &[T; 8] {
-    match slice.try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("a slice of eight lanes"),
-    }
-}
-
-/// As [`eight`].
-#[inline(always)]
-fn eight_mut<T>(slice: &mut [T]) -> &mut [T; 8] {
-    match slice.try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("a slice of eight lanes"),
-    }
-}
-
-/// Methods of the trait that only call the function of the same name.
-macro_rules! forward {
-    ($(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $call:expr;)*) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: $ty),*) $(-> $ret)? {
-            // SAFETY: the token exists, so the processor has the instructions.
-            unsafe { $call }
-        })*
-    };
-}
-
 impl Lanes for Ifma {
     const NAME: &'static str = "ifma";
     const WIDTH: usize = 8;
@@ -394,8 +359,8 @@ impl Lanes for Ifma {
 
     forward! {
         fn splat(words: &[u64; 4]) -> Fe = splat(words);
-        fn load(bytes: &[[u8; 32]]) -> Fe = load(eight(bytes));
-        fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, eight_mut(out));
+        fn load(bytes: &[[u8; 32]]) -> Fe = load(exactly(bytes));
+        fn store(a: &Fe, out: &mut [[u8; 32]]) = store(a, exactly_mut(out));
         fn mul(a: &Fe, b: &Fe) -> Fe = mul(a, b);
         fn square(a: &Fe) -> Fe = square(a);
         fn add(a: &Fe, b: &Fe) -> Fe = add(a, b);
@@ -408,12 +373,12 @@ impl Lanes for Ifma {
         fn below_zero(a: __m512i) -> __mmask8 = _mm512_movepi64_mask(a);
         fn magnitude(a: __m512i) -> __m512i = _mm512_abs_epi64(a);
         fn equals(a: __m512i, value: u64) -> __mmask8 = _mm512_cmpeq_epi64_mask(a, all(value));
-        fn ints(values: &[i8]) -> __m512i = array(&eight(values).map(|v| i64::from(v).cast_unsigned()));
+        fn ints(values: &[i8]) -> __m512i = array(&exactly(values).map(|v| i64::from(v).cast_unsigned()));
         fn select_packed(mask: __mmask8, a: &Fe, b: &Fe) -> Fe = select(mask, a, b);
         fn broadcast(a: &Fe, lane: usize) -> Fe = broadcast(a, lane);
         fn fixed_select(row: &Row, digit: __m512i) -> [Fe; 3] = fixed_select(row, digit);
-        fn gather(buckets: &[Bucket], at: &[u32]) -> [Fe; 4] = gather(buckets, eight(at));
-        fn scatter(coordinates: &[Fe; 4], buckets: &mut [Bucket], at: &[u32]) = scatter(coordinates, buckets, eight(at));
+        fn gather(buckets: &[Bucket], at: &[u32]) -> [Fe; 4] = gather(buckets, exactly(at));
+        fn scatter(coordinates: &[Fe; 4], buckets: &mut [Bucket], at: &[u32]) = scatter(coordinates, buckets, exactly(at));
     }
 
     fn fixed_row(self, entries: &[[[u64; 4]; 3]]) -> Row {

@@ -5,17 +5,7 @@ use core::arch::x86_64::*;
 use super::{Blocks, LANES_MAX, Words};
 use crate::lanes::avx2::Avx2;
 use crate::lanes::ifma::Ifma;
-
-/// Methods of the trait that only call the processor's.
-macro_rules! forward {
-    ($(fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $call:expr;)*) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: $ty),*) $(-> $ret)? {
-            // SAFETY: the token exists, so the processor has the instructions.
-            unsafe { $call }
-        })*
-    };
-}
+use crate::lanes::limbs::forward;
 
 impl Words for Ifma {
     const WIDTH: usize = 8;
