@@ -6,11 +6,13 @@
 
 pub mod blind;
 pub mod clock;
+pub mod commitment;
 pub mod epoch;
 pub mod error;
 pub mod holder;
 pub mod ledger;
 pub mod limits;
+pub mod merkle;
 pub mod receipt;
 pub mod request;
 mod saved;

@@ -46,3 +46,15 @@ pub const BATCHES_MAX: u64 = 1 << 20;
 pub const BATCH_REPEATS_MAX: u32 = 64;
 /// Most batches that Welcome asks to have sent again (SPEC HSK-5).
 pub const RESEND_MAX: usize = 64;
+/// Most bytes of a free text in a request or a policy (SPEC REQ-6).
+pub const TEXT_BYTES_MAX: usize = 1_024;
+/// Most bytes of the name of a field, a column or a reason (SPEC REQ-6).
+pub const NAME_BYTES_MAX: usize = 64;
+/// Most free fields of a request (SPEC REQ-3).
+pub const FIELDS_MAX: usize = 32;
+/// Most reasons for which a request counts rows left out (SPEC REQ-3).
+pub const LEFT_OUT_MAX: usize = 64;
+/// Most columns that a request requires (SPEC REQ-3).
+pub const REQUIRED_COLUMNS_MAX: usize = 32;
+/// Latest time that canonical JSON holds exactly: 2^53 − 1 milliseconds since 1970 (SPEC REQ-3; RFC 8785 §3.2.2.3).
+pub const TIME_UNIX_MS_MAX: u64 = (1 << 53) - 1;

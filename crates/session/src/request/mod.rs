@@ -1,23 +1,43 @@
-//! The request: what is asked, as canonical JSON (SPEC REQ-1, REQ-2; RFC 8785).
+//! The request: what is asked, as canonical JSON (SPEC REQ-1 to REQ-6; RFC 8785).
+//!
+//! Two formats, told apart by their `format`: the unsigned request of pilot mode, and the authorised request, which also says who asks whom,
+//! why, by what right and until when, and commits to the list and to what will be sent.
+
+mod manifest;
+mod text;
+
+pub use manifest::{Disclosure, Manifest};
+pub use text::{check_name, check_text};
 
 use crate::limits::{BATCH_TOKENS_MAX, BATCHES_MAX, PAIRS_MAX, REQUEST_BYTES_MAX, TOKENS_PER_PAIR_MAX};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The `format` of this version's requests.
+/// The `format` of an unsigned request.
 const FORMAT: &str = "oblink/request/1";
 
 /// A request as parsed or made: its bytes are canonical, its members within bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    members: Members,
-    request_id: [u8; 16],
-    ruleset_digest: [u8; 32],
+    core: Core,
+    // An unsigned request has none.
+    manifest: Option<Box<Manifest>>,
     bytes: Vec<u8>,
 }
 
+/// What every request says, whatever its format: what the protocol computes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Core {
+    request_id: [u8; 16],
+    pairs: u64,
+    batch_tokens: u32,
+    tokens_per_pair: u16,
+    ruleset: String,
+    ruleset_digest: [u8; 32],
+}
+
 // Members in the order of their names: with integers below 2^53 and strings of plain ASCII, serde_json's compact output is then RFC 8785's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Members {
     batch_tokens: u32,
@@ -29,10 +49,16 @@ struct Members {
     tokens_per_pair: u16,
 }
 
+/// The one member that says which others there are.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+}
+
 /// Why bytes are no request. A name of a member or a rule, never a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Not JSON, not an object of these members, or over 65,536 bytes.
+    /// Not JSON, not an object of the members of its format, or over 65,536 bytes.
     #[error("the request is not JSON of the members that version 1 has")]
     Syntax,
     /// Not byte for byte its own canonical form.
@@ -41,6 +67,10 @@ pub enum RequestError {
     /// A member outside its bounds.
     #[error("the request's {0} is out of bounds")]
     Member(&'static str),
+}
+
+fn bounds(within: bool, name: &'static str) -> Result<(), RequestError> {
+    if within { Ok(()) } else { Err(RequestError::Member(name)) }
 }
 
 /// Lower-case hex.
@@ -68,8 +98,54 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+impl Core {
+    /// The bounds of what all formats have (SPEC REQ-1).
+    fn check(&self) -> Result<(), RequestError> {
+        bounds((1..=BATCH_TOKENS_MAX).contains(&self.batch_tokens), "batch_tokens")?;
+        bounds((1..=PAIRS_MAX).contains(&self.pairs), "pairs")?;
+        bounds((1..=TOKENS_PER_PAIR_MAX).contains(&self.tokens_per_pair), "tokens_per_pair")?;
+        let name = self.ruleset.as_bytes();
+        bounds(
+            (1..=64).contains(&name.len()) && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'),
+            "ruleset",
+        )?;
+        bounds(self.tokens().div_ceil(u64::from(self.batch_tokens)) <= BATCHES_MAX, "number of batches")
+    }
+
+    /// Within u64 once `check` has passed: 2^40 × 64.
+    fn tokens(&self) -> u64 {
+        self.pairs * u64::from(self.tokens_per_pair)
+    }
+
+    fn of_members(members: Members) -> Result<Self, RequestError> {
+        bounds(members.format == FORMAT, "format")?;
+        let core = Self {
+            request_id: from_hex(&members.request_id).ok_or(RequestError::Member("request_id"))?,
+            pairs: members.pairs,
+            batch_tokens: members.batch_tokens,
+            tokens_per_pair: members.tokens_per_pair,
+            ruleset: members.ruleset,
+            ruleset_digest: from_hex(&members.ruleset_digest).ok_or(RequestError::Member("ruleset_digest"))?,
+        };
+        core.check()?;
+        Ok(core)
+    }
+
+    fn to_members(&self) -> Members {
+        Members {
+            batch_tokens: self.batch_tokens,
+            format: FORMAT.to_owned(),
+            pairs: self.pairs,
+            request_id: to_hex(&self.request_id),
+            ruleset: self.ruleset.clone(),
+            ruleset_digest: to_hex(&self.ruleset_digest),
+            tokens_per_pair: self.tokens_per_pair,
+        }
+    }
+}
+
 impl Request {
-    /// An unsigned request of `pairs` pairs under a ruleset, in batches of `batch_tokens` tokens.
+    /// An unsigned request of `pairs` pairs under a ruleset, in batches of `batch_tokens` tokens (SPEC REQ-1).
     ///
     /// # Errors
     /// [`RequestError::Member`].
@@ -81,18 +157,27 @@ impl Request {
         ruleset_digest: [u8; 32],
         tokens_per_pair: u16,
     ) -> Result<Self, RequestError> {
-        Self::from_members(Members {
-            batch_tokens,
-            format: FORMAT.to_owned(),
-            pairs,
-            request_id: to_hex(&request_id),
-            ruleset: ruleset.to_owned(),
-            ruleset_digest: to_hex(&ruleset_digest),
-            tokens_per_pair,
-        })
+        Self::unsigned(Core { request_id, pairs, batch_tokens, tokens_per_pair, ruleset: ruleset.to_owned(), ruleset_digest })
     }
 
-    /// Parses a request, strictly: bytes that are not their own canonical form are refused.
+    fn unsigned(core: Core) -> Result<Self, RequestError> {
+        core.check()?;
+        let bytes = serde_json::to_vec(&core.to_members()).map_err(|_| RequestError::Syntax)?;
+        Ok(Self { core, manifest: None, bytes })
+    }
+
+    /// The request that a manifest makes: what officials sign is its bytes (SPEC REQ-3).
+    ///
+    /// # Errors
+    /// [`RequestError::Member`]: the first member, in the order of their names, that is out of bounds or contradicts another; `length` where
+    /// all are within theirs and the whole is over 65,536 bytes.
+    pub fn authorised(manifest: Manifest) -> Result<Self, RequestError> {
+        let bytes = manifest.to_bytes()?;
+        bounds(bytes.len() <= REQUEST_BYTES_MAX, "length")?;
+        Ok(Self { core: manifest.core(), manifest: Some(Box::new(manifest)), bytes })
+    }
+
+    /// Parses a request of either format, strictly: bytes that are not their own canonical form are refused.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -100,29 +185,19 @@ impl Request {
         if bytes.len() > REQUEST_BYTES_MAX {
             return Err(RequestError::Syntax);
         }
-        let request = Self::from_members(serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?)?;
+        let Format { format } = serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?;
+        let request = if format == manifest::FORMAT {
+            Self::authorised(Manifest::from_bytes(bytes)?)?
+        } else {
+            Self::unsigned(Core::of_members(serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?)?)?
+        };
         if request.bytes == bytes { Ok(request) } else { Err(RequestError::NotCanonical) }
     }
 
-    fn from_members(members: Members) -> Result<Self, RequestError> {
-        let bounds = |within: bool, name| if within { Ok(()) } else { Err(RequestError::Member(name)) };
-        bounds(members.format == FORMAT, "format")?;
-        bounds((1..=BATCH_TOKENS_MAX).contains(&members.batch_tokens), "batch_tokens")?;
-        bounds((1..=PAIRS_MAX).contains(&members.pairs), "pairs")?;
-        bounds((1..=TOKENS_PER_PAIR_MAX).contains(&members.tokens_per_pair), "tokens_per_pair")?;
-        let name = members.ruleset.as_bytes();
-        bounds(
-            (1..=64).contains(&name.len()) && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'),
-            "ruleset",
-        )?;
-        let request_id = from_hex(&members.request_id).ok_or(RequestError::Member("request_id"))?;
-        let ruleset_digest = from_hex(&members.ruleset_digest).ok_or(RequestError::Member("ruleset_digest"))?;
-        bounds(
-            (members.pairs * u64::from(members.tokens_per_pair)).div_ceil(u64::from(members.batch_tokens)) <= BATCHES_MAX,
-            "number of batches",
-        )?;
-        let bytes = serde_json::to_vec(&members).map_err(|_| RequestError::Syntax)?;
-        Ok(Self { members, request_id, ruleset_digest, bytes })
+    /// What an authorised request says beyond an unsigned one; `None` for an unsigned one.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_deref()
     }
 
     /// The canonical bytes.
@@ -140,49 +215,49 @@ impl Request {
     /// The request's identifier.
     #[must_use]
     pub fn id(&self) -> &[u8; 16] {
-        &self.request_id
+        &self.core.request_id
     }
 
     /// Pairs asked.
     #[must_use]
     pub fn pairs(&self) -> u64 {
-        self.members.pairs
+        self.core.pairs
     }
 
     /// Name of the ruleset.
     #[must_use]
     pub fn ruleset(&self) -> &str {
-        &self.members.ruleset
+        &self.core.ruleset
     }
 
     /// Digest of the ruleset.
     #[must_use]
     pub fn ruleset_digest(&self) -> &[u8; 32] {
-        &self.ruleset_digest
+        &self.core.ruleset_digest
     }
 
     /// Tokens a pair, T.
     #[must_use]
     pub fn tokens_per_pair(&self) -> u16 {
-        self.members.tokens_per_pair
+        self.core.tokens_per_pair
     }
 
     /// Tokens in all: pairs × T. Within bounds by construction (2^40 × 64).
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.members.pairs * u64::from(self.members.tokens_per_pair)
+        self.core.tokens()
     }
 
     /// Number of batches (SPEC REQ-2).
     #[must_use]
     pub fn batches(&self) -> u64 {
-        self.tokens().div_ceil(u64::from(self.members.batch_tokens))
+        self.tokens().div_ceil(u64::from(self.core.batch_tokens))
     }
 
     /// First token and number of tokens of a batch; `None` for an index the request does not have (SPEC REQ-2).
     #[must_use]
     pub fn batch(&self, index: u64) -> Option<(u64, u32)> {
-        let size = u64::from(self.members.batch_tokens);
+        let size = u64::from(self.core.batch_tokens);
         let first = index.checked_mul(size).filter(|first| *first < self.tokens())?;
         Some((first, (self.tokens() - first).min(size) as u32))
     }
