@@ -215,7 +215,8 @@ impl CsvArgs {
     /// How they are to be read.
     #[must_use]
     pub fn options(&self) -> CsvOptions {
-        CsvOptions { delimiter: self.delimiter, encoding: self.encoding, map: self.map.clone(), columns: self.columns.clone() }
+        let (map, columns) = (self.map.clone(), self.columns.clone());
+        CsvOptions { delimiter: self.delimiter, encoding: self.encoding, map, columns, of_request: false }
     }
 }
 

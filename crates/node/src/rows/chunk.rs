@@ -68,8 +68,10 @@ pub struct RowView<'a> {
     pub state: &'a str,
     /// `postal_code`
     pub postal_code: &'a str,
-    /// The verifier's `order_date`, unparsed.
+    /// The verifier's `order_date`, unparsed; empty where the rows are not a request's.
     pub order_date: &'a str,
+    /// The verifier's `person_id`; likewise.
+    pub person_id: &'a str,
 }
 
 /// What a row's tokens depend on, as one text: the fields of the record in the order of the ruleset, end to end.
@@ -257,7 +259,19 @@ impl RowChunk {
             state: of(Field::State),
             postal_code: of(Field::PostalCode),
             order_date: of(Field::OrderDate),
+            person_id: of(Field::PersonId),
         })
+    }
+
+    /// The fields that the file has, with the text of each of the row at `index`, in the order of [`Field`]; an id only where it comes from a
+    /// column. The text is without blanks (space, tab, line feed, form feed, carriage return) at either end. This is what a request commits to.
+    pub fn fields(&self, index: usize) -> impl Iterator<Item = (Field, &str)> {
+        let (begin, ends) = self.ends_of(index).unwrap_or_default();
+        let fields = self.layout.fields().iter().zip(ends).scan(begin, |begin, (&field, &end)| {
+            let text = self.text.get(std::mem::replace(begin, end) as usize..end as usize)?;
+            Some((field, text.trim_matches(|c: char| c.is_ascii_whitespace())))
+        });
+        fields.filter(|(field, _)| self.layout.is_of_file(*field))
     }
 
     /// What the tokens of the row at `index` depend on, whatever the file calls its columns and in whatever order it has them.
@@ -280,7 +294,7 @@ impl RowChunk {
                 Field::City => after_name + 2,
                 Field::State => after_name + 3,
                 Field::PostalCode => after_name + 4,
-                Field::Id | Field::OrderDate => continue,
+                Field::Id | Field::OrderDate | Field::PersonId => continue,
             };
             *lengths.get_mut(place)? = (its_end - end) as usize;
             end = its_end;

@@ -36,10 +36,12 @@ pub enum Field {
     PostalCode,
     /// `order_date`
     OrderDate,
+    /// `person_id`
+    PersonId,
 }
 
 /// The number of fields.
-pub(super) const FIELDS: usize = 13;
+pub(super) const FIELDS: usize = 14;
 
 const ALL: [(Field, &str); FIELDS] = [
     (Field::Id, "id"),
@@ -55,7 +57,11 @@ const ALL: [(Field, &str); FIELDS] = [
     (Field::State, "state"),
     (Field::PostalCode, "postal_code"),
     (Field::OrderDate, "order_date"),
+    (Field::PersonId, "person_id"),
 ];
+
+/// Fields that no token depends on: read for a request alone.
+const OF_REQUESTS: [Field; 2] = [Field::OrderDate, Field::PersonId];
 
 /// Names that other people give to the required columns, for the hint alone: a header is never taken for what it may not mean.
 const OTHER_NAMES: [(&str, Field); 18] = [
@@ -105,12 +111,19 @@ pub(super) struct RowLayout {
     fields: [Field; FIELDS],
     count: usize,
     pub(super) whole_name: bool,
+    /// Whether ids come from a column.
+    own_id: bool,
 }
 
 impl RowLayout {
     /// The id first.
     pub(super) fn fields(&self) -> &[Field] {
         &self.fields[..self.count]
+    }
+
+    /// Whether the file itself has the field: every row has an id, but some only their number.
+    pub(super) fn is_of_file(&self, field: Field) -> bool {
+        field != Field::Id || self.own_id
     }
 }
 
@@ -135,7 +148,8 @@ impl ColumnPlan {
 
     /// What a chunk's rows hold of a record.
     pub(super) fn layout(&self) -> RowLayout {
-        let mut layout = RowLayout { fields: [Field::Id; FIELDS], count: 0, whole_name: self.whole_name() };
+        let mut layout =
+            RowLayout { fields: [Field::Id; FIELDS], count: 0, whole_name: self.whole_name(), own_id: self.get(Field::Id).is_some() };
         for (field, _) in ALL {
             // Every row has an id, of its own or its number.
             if field == Field::Id || self.get(field).is_some() {
@@ -180,14 +194,20 @@ impl ColumnPlan {
                 (_, count) => return Err(twice(name, count)),
             }
         }
+        let unread = |field: Field| !options.of_request && OF_REQUESTS.contains(&field);
         for (field, name) in ALL {
-            if !mapped[field as usize] {
+            if !mapped[field as usize] && !unread(field) {
                 // A column that a --map took for another field is not read a second time under its own name.
                 match find(name) {
                     (Some(at), 1) if !column.contains(&Some(at)) => column[field as usize] = Some(at),
                     (_, 0 | 1) => {}
                     (_, count) => return Err(twice(name, count)),
                 }
+            }
+        }
+        for field in OF_REQUESTS {
+            if unread(field) {
+                column[field as usize] = None;
             }
         }
         let mut plan = Self { width: header.len(), column };
@@ -294,7 +314,7 @@ mod tests {
         ColumnPlan::new(&header, &options, "in.csv").map_err(|e| render(&e))
     }
 
-    fn columns(plan: &ColumnPlan) -> Vec<(&'static str, usize)> {
+    fn columns_of(plan: &ColumnPlan) -> Vec<(&'static str, usize)> {
         ALL.iter().filter_map(|(f, n)| Some((*n, plan.get(*f)?))).collect()
     }
 
@@ -309,29 +329,45 @@ mod tests {
     #[test]
     fn names_match_trimmed_and_in_any_case() {
         let p = plan(&[" ID ", "Name", "ADDRESS", "x", "Postal_Code"], &[]).unwrap();
-        assert_eq!(columns(&p), [("id", 0), ("name", 1), ("address", 2), ("postal_code", 4)]);
+        assert_eq!(columns_of(&p), [("id", 0), ("name", 1), ("address", 2), ("postal_code", 4)]);
         assert!(p.whole_name());
     }
 
     #[test]
     fn the_split_form_is_read_where_both_are_there() {
         let p = plan(&["name", "given_name", "family_name", "address", "street", "postal_code"], &[]).unwrap();
-        assert_eq!(columns(&p), [("given_name", 1), ("family_name", 2), ("street", 4), ("postal_code", 5)]);
+        assert_eq!(columns_of(&p), [("given_name", 1), ("family_name", 2), ("street", 4), ("postal_code", 5)]);
         // A family name alone is no split form.
         let p = plan(&["name", "family_name", "address", "postal_code"], &[]).unwrap();
-        assert_eq!(columns(&p), [("name", 0), ("address", 2), ("postal_code", 3)]);
+        assert_eq!(columns_of(&p), [("name", 0), ("address", 2), ("postal_code", 3)]);
     }
 
     #[test]
     fn a_map_decides() {
         let p =
             plan(&["name", "given_name", "family_name", "address", "street", "postal_code"], &["name=NAME", "address=address"]).unwrap();
-        assert_eq!(columns(&p), [("name", 0), ("address", 3), ("postal_code", 5)]);
+        assert_eq!(columns_of(&p), [("name", 0), ("address", 3), ("postal_code", 5)]);
         let p = plan(&["ZIP_CD", "FULL=NM", "address", "postal_code"], &["postal_code=zip_cd", "name=FULL=NM"]).unwrap();
-        assert_eq!(columns(&p), [("name", 1), ("address", 2), ("postal_code", 0)]);
+        assert_eq!(columns_of(&p), [("name", 1), ("address", 2), ("postal_code", 0)]);
         // The column taken for postal_code is not the id as well.
         let p = plan(&["id", "name", "address"], &["postal_code=id"]).unwrap();
-        assert_eq!(columns(&p), [("name", 1), ("address", 2), ("postal_code", 0)]);
+        assert_eq!(columns_of(&p), [("name", 1), ("address", 2), ("postal_code", 0)]);
+    }
+
+    #[test]
+    fn what_a_request_alone_needs_is_not_read_for_anything_else() {
+        let header = ["name", "address", "postal_code", "order_date", "CASE", "person_id", "person_id"].map(str::to_owned);
+        let options = |of_request, columns: usize, map: &[&str]| {
+            let map = map.iter().map(|m| m.parse().unwrap()).collect();
+            ColumnPlan::new(&header[..columns], &CsvOptions { map, of_request, ..CsvOptions::default() }, "in.csv")
+                .map(|plan| columns_of(&plan))
+        };
+        let own = [("name", 0), ("address", 1), ("postal_code", 2)];
+        assert_eq!(options(false, 7, &[]).unwrap(), own, "nor is a second column of that name in the way");
+        assert_eq!(options(false, 7, &["person_id=case"]).unwrap(), own);
+        assert_eq!(options(true, 6, &[]).unwrap()[3..], [("order_date", 3), ("person_id", 5)]);
+        assert_eq!(options(true, 7, &["person_id=case"]).unwrap()[3..], [("order_date", 3), ("person_id", 4)]);
+        assert_eq!(options(true, 7, &[]).unwrap_err().code(), "column_twice");
     }
 
     #[test]

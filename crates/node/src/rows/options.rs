@@ -114,4 +114,6 @@ pub struct CsvOptions {
     pub map: Vec<FieldMap>,
     /// `--no-header --columns …`: the columns' names, where the file does not hold them. An empty name or `-` skips a column.
     pub columns: Option<Vec<String>>,
+    /// Whether the rows are a request's: then `order_date` and `person_id` are read, where the file has them.
+    pub of_request: bool,
 }

@@ -106,10 +106,10 @@ impl RowReader {
         Arc::clone(&self.bytes_read)
     }
 
-    /// Whether the file has a column `order_date`.
+    /// Whether the file has a column for `field`, and it is read.
     #[must_use]
-    pub fn has_order_date(&self) -> bool {
-        self.plan.get(Field::OrderDate).is_some()
+    pub fn has(&self, field: Field) -> bool {
+        self.plan.get(field).is_some()
     }
 
     /// Whether ids come from a column; otherwise they are the rows' numbers.

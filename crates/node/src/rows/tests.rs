@@ -263,3 +263,21 @@ proptest! {
         prop_assert_eq!(seen.iter().map(|r| r.1.as_str()).collect::<Vec<_>>(), ids);
     }
 }
+
+#[test]
+fn what_a_request_commits_to_is_the_files_own_fields_in_a_fixed_order() {
+    let options = CsvOptions { of_request: true, map: vec!["person_id=CASE".parse().unwrap()], ..CsvOptions::default() };
+    let seen = |header: &str| {
+        let text = format!("{header}\n x , 2 Elm ,\t02134 ,, Ana  Q \n");
+        let mut reader = open(text.as_bytes(), &options).unwrap();
+        let chunk = reader.next_chunk().unwrap().unwrap();
+        assert_eq!(chunk.fields(1).count(), 0);
+        chunk.fields(0).map(|(field, text)| format!("{}={text}", field.name())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        seen("CASE,address,postal_code,order_date,name"),
+        ["name=Ana  Q", "address=2 Elm", "postal_code=02134", "order_date=", "person_id=x"]
+    );
+    assert_eq!(seen("CASE,address,postal_code,city,name").last().unwrap(), "person_id=x");
+    assert_eq!(seen("CASE,address,postal_code,id,name")[0], "id=");
+}
