@@ -47,6 +47,8 @@ pub(crate) fn as_line(hint: &str) -> String {
 /// A refusal that the other side sent.
 fn refused(refusal: &Refusal) -> Failure {
     let exit = match refusal.code.kind() {
+        // It says so itself, but it is no decision: the account that this side has signed receipts under is gone.
+        _ if refusal.code == RefusalCode::LedgerDiverged => Exit::PeerAtFault,
         RefusalKind::Configuration => Exit::BadInput,
         RefusalKind::Final => Exit::Refused,
         RefusalKind::Passing => Exit::Unreachable,
@@ -65,6 +67,15 @@ fn refused(refusal: &Refusal) -> Failure {
         RefusalCode::BudgetExhausted => "the holder must seal again, which begins a new epoch (with --new-epoch where it keeps keys)",
         // Also where only the set was replaced: a session ends with the set that it was opened with.
         RefusalCode::EpochEnded => "ask again: the holder has sealed anew meanwhile; if this persists, ask the holder's operator to seal",
+        RefusalCode::NotAuthorised => {
+            "see `request show`: its validity, its signatures and who signed; the holder's operator finds the full reason in the ledger"
+        }
+        RefusalCode::Suspended => "the holder's officials decide when it answers again: talk to its operator",
+        RefusalCode::PolicyChanged => "ask again: the request is then judged by the policy that is in force now",
+        RefusalCode::LedgerDiverged => {
+            "the holder's ledger was replaced, rolled back or forked: keep the file under heads/ and the receipts, and tell both sides' auditors"
+        }
+        RefusalCode::BatchUnapproved => "what is asked is not what was approved: ask with the list and the files of the request",
         RefusalCode::Busy | RefusalCode::ShuttingDown => "try again later",
         RefusalCode::Internal => "the holder's operator finds the reason in the holder's own output; then try again",
         _ => "talk to the holder's operator: its ledger has the reason",
@@ -97,6 +108,8 @@ impl From<SessionError> for Failure {
             SessionError::Refuse(refusal) => Self::refused(refusal.code.name(), refusal.to_string()),
             SessionError::Ledger(error) => error.into(),
             SessionError::SavedState(what) => Self::input("saved_state", format!("the saved state cannot be used: {what}")),
+            SessionError::OtherBatches => Self::input("other_list", SessionError::OtherBatches.to_string())
+                .with_hint("the list, the seed or batches.bin is not the one that was approved: nothing of it was sent; ask with the files of the request"),
             SessionError::Internal(what) => Self::bug(what),
         }
     }

@@ -24,6 +24,9 @@ pub enum Error {
     /// Saved state is of another version or damaged.
     #[error("the saved state cannot be used: {0}")]
     SavedState(&'static str),
+    /// The blinded batches are not those that the officials approved: the list, the seed or the file of digests is another (SPEC REQ-5).
+    #[error("the batches are not those of the approved request")]
+    OtherBatches,
     /// This side was asked for something its state does not allow: a fault of the program around it.
     #[error("internal fault: {0}")]
     Internal(&'static str),
@@ -69,6 +72,12 @@ pub enum Misbehaviour {
     /// The receipt differs from what happened (SPEC END-3).
     #[error("the receipt's {0} is not what happened")]
     Receipt(&'static str),
+    /// The ledger is not the one that this side knows, continued (SPEC HSK-8, LED-2).
+    #[error("the holder's ledger: {0}")]
+    Ledger(&'static str),
+    /// The disclosure is not what was agreed, or does not fit itself (SPEC DIS-2).
+    #[error("the disclosure: {0}")]
+    Disclosure(&'static str),
 }
 
 impl From<WireError> for Error {
@@ -128,6 +137,11 @@ pub enum RefusalCode {
     Busy = 17,
     ShuttingDown = 18,
     Internal = 19,
+    NotAuthorised = 20,
+    Suspended = 21,
+    LedgerDiverged = 22,
+    PolicyChanged = 23,
+    BatchUnapproved = 24,
     /// A code this build does not know: final.
     Unknown = 0,
 }
@@ -144,7 +158,7 @@ pub enum RefusalKind {
 }
 
 impl RefusalCode {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 24] = [
         Self::VersionUnsupported,
         Self::SuiteUnsupported,
         Self::RulesetMismatch,
@@ -164,6 +178,11 @@ impl RefusalCode {
         Self::Busy,
         Self::ShuttingDown,
         Self::Internal,
+        Self::NotAuthorised,
+        Self::Suspended,
+        Self::LedgerDiverged,
+        Self::PolicyChanged,
+        Self::BatchUnapproved,
     ];
 
     /// The code of a number; [`RefusalCode::Unknown`] where there is none.
@@ -195,6 +214,11 @@ impl RefusalCode {
             Self::Busy => "busy",
             Self::ShuttingDown => "shutting_down",
             Self::Internal => "internal",
+            Self::NotAuthorised => "not_authorised",
+            Self::Suspended => "suspended",
+            Self::LedgerDiverged => "ledger_diverged",
+            Self::PolicyChanged => "policy_changed",
+            Self::BatchUnapproved => "batch_unapproved",
             Self::Unknown => "unknown",
         }
     }
@@ -210,6 +234,9 @@ impl RefusalCode {
     }
 }
 
+/// What a verifier is told of a request that is not authorised: which demand it fails, its officials and the holder's can find out together.
+pub(crate) const NOT_AUTHORISED: &str = "the request is not authorised under the holder's policy";
+
 /// A refusal: a code and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -217,6 +244,8 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// For people: no personal data, printable ASCII, at most 1,024 bytes.
     pub detail: String,
+    /// The full reason, for the side that refuses: it goes into the ledger and never onto the wire.
+    pub reason: Option<String>,
 }
 
 impl core::fmt::Display for Refusal {
@@ -229,7 +258,14 @@ impl Refusal {
     /// A refusal with a sentence, cut to its limit.
     #[must_use]
     pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: printable(&detail.into()) }
+        Self { code, detail: printable(&detail.into()), reason: None }
+    }
+
+    /// Keeps the full reason beside what goes out.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
     }
 
     /// The frame.
@@ -246,7 +282,7 @@ impl Refusal {
     /// Another type, or a body that is not a refusal.
     pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
         let message = RefusalMessage::from_frame(frame)?;
-        Ok(Self { code: RefusalCode::from_u16(message.code), detail: printable(&message.detail) })
+        Ok(Self { code: RefusalCode::from_u16(message.code), detail: printable(&message.detail), reason: None })
     }
 }
 
@@ -280,16 +316,27 @@ impl Error {
                 LedgerError::RequestConflict => refusal(RefusalCode::RequestConflict, error.to_string()),
                 LedgerError::BatchConflict { .. } => refusal(RefusalCode::BatchConflict, error.to_string()),
                 LedgerError::EpochEnded => refusal(RefusalCode::EpochEnded, error.to_string()),
-                LedgerError::BudgetExhausted { .. } => {
-                    refusal(RefusalCode::BudgetExhausted, "the epoch's budget does not hold this request".to_owned())
+                LedgerError::BudgetExhausted { .. } => Some(
+                    Refusal::new(RefusalCode::BudgetExhausted, "the holder's budget for this verifier does not hold this request")
+                        .because(error.to_string()),
+                ),
+                LedgerError::Suspended => refusal(RefusalCode::Suspended, error.to_string()),
+                LedgerError::PolicyChanged => refusal(RefusalCode::PolicyChanged, error.to_string()),
+                LedgerError::RequestRefused => Some(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(error.to_string())),
+                // Its own clock is the holder's business.
+                LedgerError::ClockBehind { .. } => {
+                    Some(Refusal::new(RefusalCode::ClockSkew, "the holder's clock is not in order").because(error.to_string()))
                 }
+                LedgerError::DisclosureNotDue => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 LedgerError::SessionNotOpen => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 LedgerError::Busy(_) => refusal(RefusalCode::Busy, "try again".to_owned()),
                 LedgerError::TooOften { .. } => refusal(RefusalCode::Busy, error.to_string()),
                 // What failed on the holder's disk is the holder's business.
                 LedgerError::Storage(_) => refusal(RefusalCode::Internal, "the holder could not write its ledger".to_owned()),
             },
-            Self::SavedState(_) | Self::Internal(_) => refusal(RefusalCode::Internal, "a fault at the other side".to_owned()),
+            Self::SavedState(_) | Self::OtherBatches | Self::Internal(_) => {
+                refusal(RefusalCode::Internal, "a fault at the other side".to_owned())
+            }
         }
     }
 }

@@ -10,6 +10,12 @@ pub const REQUEST_BYTES_MAX: usize = 65_536;
 pub const SIGNATURES_MAX: usize = 64;
 /// Most bytes of one signature beside a request (SPEC FRM-4).
 pub const SIGNATURE_BYTES_MAX: usize = 4_096;
+/// Most hashes of a consistency proof (SPEC MRK-3): a log of 2^63 entries has no more.
+pub const CONSISTENCY_MAX: usize = 64;
+/// Most hashes of a batch's inclusion path (SPEC BAT-7): of [`BATCHES_MAX`] batches.
+pub const BATCH_PATH_MAX: usize = 20;
+/// Tags in one DisclosedTags (SPEC DIS-2).
+pub const DISCLOSED_TAGS_MAX: usize = 16_384;
 /// Most bytes of a refusal's detail (SPEC FRM-4).
 pub const DETAIL_BYTES_MAX: usize = 1_024;
 /// Most bytes of a receipt's body.

@@ -1,9 +1,10 @@
 //! The receipt: the statement about a session that both sides sign (SPEC END-3).
 
 use crate::error::{Error, Misbehaviour};
-use crate::request::{Request, from_hex, to_hex};
+use crate::head::LogHead;
+use crate::request::{Disclosure, Request, from_hex, to_hex};
 use crate::statement::{CERTIFICATE_BYTES, CertifiedKey, StatementKind};
-use crate::transcript::SessionFacts;
+use crate::transcript::{Authority, SessionFacts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,11 +19,15 @@ struct Members {
     authority: String,
     batches: u64,
     completed_unix_ms: u64,
+    disclosure: String,
     epoch: String,
     format: String,
     holder: String,
     holder_statement_key: String,
+    ledger_root: String,
+    ledger_size: u64,
     pairs: u64,
+    policy: String,
     public_key: String,
     request_digest: String,
     request_id: String,
@@ -43,6 +48,17 @@ fn to_canonical(members: &Members) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(members).map_err(|_| Error::Internal("a receipt does not serialise"))
 }
 
+/// What the holder alone says in a receipt: the other side can check only that it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HolderWord {
+    /// When it was made, by the holder's clock.
+    pub(crate) completed_unix_ms: u64,
+    /// The ledger, with all of the session's charges in it.
+    pub(crate) head: LogHead,
+    /// By what the session was admitted.
+    pub(crate) authority: Authority,
+}
+
 /// The body of a receipt for what one side knows to have happened.
 pub(crate) fn body(
     facts: &SessionFacts,
@@ -50,19 +66,26 @@ pub(crate) fn body(
     transcript: &[u8; 64],
     holder_key: &[u8; 32],
     verifier_key: &[u8; 32],
-    completed_unix_ms: u64,
+    word: &HolderWord,
 ) -> Result<Vec<u8>, Error> {
     let set = &facts.offer.descriptor;
     let members = Members {
         as_of: set.as_of,
-        authority: "unsigned".to_owned(),
+        authority: word.authority.as_str().to_owned(),
         batches: request.batches(),
-        completed_unix_ms,
+        completed_unix_ms: word.completed_unix_ms,
+        disclosure: request.manifest().map_or(Disclosure::None, |manifest| manifest.disclosure).as_str().to_owned(),
         epoch: to_hex(&set.epoch_id),
         format: FORMAT.to_owned(),
         holder: to_hex(&facts.holder),
         holder_statement_key: to_hex(holder_key),
+        ledger_root: to_hex(&word.head.root),
+        ledger_size: word.head.size,
         pairs: request.pairs(),
+        policy: match &word.authority {
+            Authority::Unsigned => String::new(),
+            Authority::Signed(policy) => to_hex(policy),
+        },
         public_key: to_hex(&set.public_key),
         request_digest: to_hex(&facts.request_digest),
         request_id: to_hex(request.id()),
@@ -81,14 +104,24 @@ pub(crate) fn body(
     to_canonical(&members)
 }
 
-/// The time in a received body, once everything else in it is what this side computes itself.
-pub(crate) fn check_body(received: &[u8], expected: impl Fn(u64) -> Result<Vec<u8>, Error>) -> Result<u64, Error> {
+/// The size of the ledger that a body of this side's own states.
+pub(crate) fn ledger_size(body: &[u8]) -> Result<u64, Error> {
+    let members: Members = serde_json::from_slice(body).map_err(|_| Error::Internal("a receipt of the ledger's is none"))?;
+    Ok(members.ledger_size)
+}
+
+/// The holder's own word in a received body, once everything else in it is what this side computes itself.
+pub(crate) fn check_body(received: &[u8], expected: impl Fn(&HolderWord) -> Result<Vec<u8>, Error>) -> Result<HolderWord, Error> {
     let members: Members = serde_json::from_slice(received).map_err(|_| Misbehaviour::Receipt("body"))?;
-    if expected(members.completed_unix_ms)? == received {
-        Ok(members.completed_unix_ms)
-    } else {
-        Err(Misbehaviour::Receipt("content").into())
-    }
+    let word = HolderWord {
+        completed_unix_ms: members.completed_unix_ms,
+        head: LogHead { size: members.ledger_size, root: from_hex(&members.ledger_root).ok_or(Misbehaviour::Receipt("ledger_root"))? },
+        authority: match members.policy.as_str() {
+            "" => Authority::Unsigned,
+            policy => Authority::Signed(from_hex(policy).ok_or(Misbehaviour::Receipt("policy"))?),
+        },
+    };
+    if expected(&word)? == received { Ok(word) } else { Err(Misbehaviour::Receipt("content").into()) }
 }
 
 /// A receipt that both sides have signed: what each keeps in a file.

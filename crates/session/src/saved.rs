@@ -1,13 +1,14 @@
 //! States as versioned bytes: `version:u8`, then bincode's byte format. A reader takes no other version and nothing left over.
 
 use crate::error::Error;
+use crate::head::LogHead;
 use crate::set::{SetDescriptor, SetOffer};
 use crate::tag::Tau;
-use crate::transcript::{BatchDigests, Batches, SessionFacts};
+use crate::transcript::{Authority, BatchDigests, Batches, SessionFacts};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// The version of the bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The most bytes of a saved state: the batches of 2^30 tokens in batches of 1,024.
 const SAVED_BYTES_MAX: usize = 1 << 27;
 
@@ -35,6 +36,27 @@ pub(crate) struct Saved {
     public_key: [u8; 32],
     set_id: [u8; 32],
     set_bytes: u64,
+    /// The policy's digest; none where the session was admitted unsigned.
+    policy: Option<[u8; 32]>,
+}
+
+/// A head of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub(crate) struct SavedHead {
+    pub(crate) size: u64,
+    pub(crate) root: [u8; 32],
+}
+
+impl From<LogHead> for SavedHead {
+    fn from(head: LogHead) -> Self {
+        Self { size: head.size, root: head.root }
+    }
+}
+
+impl From<SavedHead> for LogHead {
+    fn from(head: SavedHead) -> Self {
+        Self { size: head.size, root: head.root }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
@@ -68,6 +90,10 @@ impl Saved {
             public_key: set.public_key,
             set_id: facts.offer.set_id,
             set_bytes: facts.offer.set_bytes,
+            policy: match facts.authority {
+                Authority::Unsigned => None,
+                Authority::Signed(policy) => Some(policy),
+            },
         }
     }
 
@@ -96,6 +122,7 @@ impl Saved {
             holder: self.holder,
             request_digest: self.request_digest,
             offer: SetOffer { descriptor, set_id: self.set_id, set_bytes: self.set_bytes },
+            authority: self.policy.map_or(Authority::Unsigned, Authority::Signed),
         })
     }
 
@@ -120,6 +147,8 @@ pub(crate) struct SavedHolder {
     pub(crate) batches: Vec<SavedBatch>,
     pub(crate) unsaved: Vec<(u64, [u8; 32])>,
     pub(crate) receipt: Option<(Vec<u8>, [u8; 64])>,
+    /// The head of the latest Welcome.
+    pub(crate) welcomed: SavedHead,
 }
 
 #[derive(Debug, SchemaWrite, SchemaRead)]
@@ -141,6 +170,10 @@ pub(crate) struct SavedVerifier {
     pub(crate) batches: Vec<SavedBatch>,
     /// The transcript sent with Complete, where it was.
     pub(crate) transcript: Option<[u8; 64]>,
+    /// The head of the latest Welcome.
+    pub(crate) welcomed: SavedHead,
+    /// The digests of the approved batches, where the request commits to them.
+    pub(crate) approved: Option<Vec<[u8; 32]>>,
 }
 
 macro_rules! saved {

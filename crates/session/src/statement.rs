@@ -23,6 +23,10 @@ pub enum StatementKind {
     Batch,
     /// Either side's word that a session ended as the receipt says.
     Receipt,
+    /// A holder's word that its ledger had this size and root.
+    Head,
+    /// A verifier's word on how many, or which, of its pairs matched.
+    Disclosure,
 }
 
 impl StatementKind {
@@ -30,6 +34,8 @@ impl StatementKind {
         match self {
             Self::Batch => b"oblink/1/batch\0",
             Self::Receipt => b"oblink/1/receipt\0",
+            Self::Head => b"oblink/1/head\0",
+            Self::Disclosure => b"oblink/1/disclosure\0",
         }
     }
 }
@@ -137,6 +143,8 @@ impl CertifiedKey {
         let what = match kind {
             StatementKind::Batch => "the batch's statement",
             StatementKind::Receipt => "the receipt's signature",
+            StatementKind::Head => "the ledger head's signature",
+            StatementKind::Disclosure => "the disclosure's signature",
         };
         self.public
             .verify_strict(&to_be_signed(kind.label(), body), &Signature::from_bytes(signature))

@@ -5,6 +5,26 @@ use crate::statement::batch_statement_body;
 use sha2::{Digest, Sha512};
 use std::collections::BTreeMap;
 
+/// By what a session was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// Unsigned, in pilot mode.
+    Unsigned,
+    /// Signed, under the policy of this digest.
+    Signed([u8; 32]),
+}
+
+impl Authority {
+    /// The word of receipts and results.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Signed(_) => "signed",
+        }
+    }
+}
+
 /// What both sides know of a session once it is admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionFacts {
@@ -28,6 +48,8 @@ pub struct SessionFacts {
     pub request_digest: [u8; 32],
     /// The sealed set.
     pub offer: SetOffer,
+    /// By what it was admitted. Not part of the transcript: the receipt has it.
+    pub authority: Authority,
 }
 
 /// Digests of one batch (SPEC BAT-1).

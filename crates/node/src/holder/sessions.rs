@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use oblink_quic::{Blame, Connection, Error as QuicError, Fingerprint, FrameReceiver, FrameSender};
 use oblink_session::clock;
 use oblink_session::error::{Error, Refusal, RefusalCode};
-use oblink_session::holder::{HolderHandshake, HolderSession};
+use oblink_session::holder::{HolderHandshake, HolderSession, House};
 use oblink_session::limits::SET_CHUNK_BYTES_MAX;
 use oblink_session::request::to_hex;
 use oblink_session::wire::{Frame, FrameType, SetChunk};
@@ -214,7 +214,9 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
         let epoch = current_epoch(&looking, verifier)?;
         let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
         let handshake = HolderHandshake::new(Arc::clone(&looking.context), *verifier.as_bytes());
-        let pending = handshake.receive_hello(&hello, offer, now(), &mut UnwrapErr(SysRng))?;
+        let hello = handshake.receive_hello(&hello, now())?;
+        let house = House { policy: None, countersignatures: Vec::new(), offer, now_unix_ms: now() };
+        let pending = hello.decide(house, &mut UnwrapErr(SysRng))?;
         let Some(epoch) = epoch else { return Err(refuse(RefusalCode::NotSealed, "")) };
         Ok((pending, epoch))
     })
@@ -267,7 +269,7 @@ async fn control(session: &Arc<Running>, frame: Frame) -> Result<Frame, End> {
     let session = Arc::clone(session);
     blocking(move || {
         if frame.kind == FrameType::Complete {
-            let pending = session.session().receive_complete(&frame, now())?;
+            let pending = session.session().receive_complete(&frame, &mut *session.shared.ledger(), now())?;
             let completed = pending.commit(&mut *session.shared.ledger())?;
             return Ok(session.session().completed(completed)?);
         }

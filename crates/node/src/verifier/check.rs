@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use oblink_linkage::Ruleset;
 use oblink_quic::{Fingerprint, Options, dial};
 use oblink_session::blind::{BlindSeed, Blinder};
+use oblink_session::head::LogHead;
 use oblink_session::limits::BATCH_TOKENS_DEFAULT;
+use oblink_session::question::Question;
 use oblink_session::request::{Request, to_hex};
 use oblink_session::verifier::{VerifierContext, VerifierHandshake};
 use rand::rand_core::UnwrapErr;
@@ -59,7 +61,8 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let request = Request::new(request_id, list.pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
         .map_err(|error| Failure::input("request", error.to_string()))?;
     let context = Arc::new(VerifierContext { fingerprint: *home.fingerprint().as_bytes(), statement_key: home.statement_key() });
-    let handshake = VerifierHandshake::new(context, *pin.as_bytes(), request, &mut UnwrapErr(SysRng));
+    let question = Question::unsigned(request)?;
+    let handshake = VerifierHandshake::new(context, *pin.as_bytes(), question, LogHead::NONE, &mut UnwrapErr(SysRng));
     let traffic = Arc::new(Traffic::default());
     let list = Arc::new(list);
     let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter).map_err(|failure| failure.with_context(label))?;

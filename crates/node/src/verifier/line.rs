@@ -176,7 +176,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         };
         let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
         let blinded = plan.assemble(slices)?;
-        let frame = locked(&working.session).submit(&blinded);
+        let frame = locked(&working.session).submit(&blinded)?;
         Ok((blinded, frame))
     })
     .await?;

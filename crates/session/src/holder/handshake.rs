@@ -1,15 +1,17 @@
 //! From Hello to Welcome (SPEC §6.2).
 
 use super::{HolderContext, HolderSession};
+use crate::authority::{Facts, Policy, authorise};
 use crate::clock::check_clock;
 use crate::epoch::SUITE_RISTRETTO255;
-use crate::error::{Error, Incompatibility, Refusal, RefusalCode};
-use crate::ledger::{Ledger, SessionEntry, SessionOpening};
+use crate::error::{Error, Incompatibility, NOT_AUTHORISED, Refusal, RefusalCode};
+use crate::head::{LogHead, SignedHead};
+use crate::ledger::{AuthorityEntry, Ledger, SessionEntry, SessionOpening};
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, RESEND_MAX, VERSIONS};
 use crate::request::{Request, to_hex};
 use crate::set::SetOffer;
 use crate::statement::CertifiedKey;
-use crate::transcript::{BatchDigests, Batches, SessionFacts, offered, session_id};
+use crate::transcript::{Authority, BatchDigests, Batches, SessionFacts, offered, session_id};
 use crate::wire::{Frame, Hello, Welcome};
 use rand_core::CryptoRng;
 use std::sync::Arc;
@@ -19,6 +21,30 @@ use std::sync::Arc;
 pub struct HolderHandshake {
     context: Arc<HolderContext>,
     verifier: [u8; 32],
+}
+
+/// What a holder's house says of a request at this moment: handed in, since the session reads neither files nor the ledger.
+#[derive(Debug)]
+pub struct House<'a> {
+    /// The policy in force (SPEC POL-4); `None` in pilot mode.
+    pub policy: Option<&'a Policy>,
+    /// The holder's officials' signatures over this very request.
+    pub countersignatures: Vec<Vec<u8>>,
+    /// The set that is sealed for this verifier; `None` where there is none.
+    pub offer: Option<SetOffer>,
+    /// The later of the holder's clock and its ledger's time, milliseconds since 1970 (SPEC LED-5).
+    pub now_unix_ms: u64,
+}
+
+/// A Hello whose form holds: what it asks is known, and not decided.
+#[derive(Debug)]
+pub struct ReceivedHello {
+    context: Arc<HolderContext>,
+    verifier: [u8; 32],
+    verifier_key: CertifiedKey,
+    request: Request,
+    hello: Hello,
+    version: u16,
 }
 
 /// A request that may be admitted once the ledger has reserved its evaluations.
@@ -40,17 +66,11 @@ impl HolderHandshake {
         Self { context, verifier }
     }
 
-    /// Checks a Hello against the set that is sealed for this verifier (`None` where there is none), at `clock_unix_ms`.
+    /// Checks the form of a Hello, at `clock_unix_ms`.
     ///
     /// # Errors
     /// [`Error::Refuse`], [`Error::PeerMisbehaved`], [`Error::Incompatible`]: [`Error::to_refusal`] is what to answer.
-    pub fn receive_hello<R: CryptoRng + ?Sized>(
-        self,
-        frame: &Frame,
-        offer: Option<SetOffer>,
-        clock_unix_ms: u64,
-        rng: &mut R,
-    ) -> Result<PendingAdmission, Error> {
+    pub fn receive_hello(self, frame: &Frame, clock_unix_ms: u64) -> Result<ReceivedHello, Error> {
         let refuse = |code, detail: &str| Err(Error::Refuse(Refusal::new(code, detail)));
         let hello = Hello::from_frame(frame)?;
         let Some(version) = VERSIONS.iter().rev().copied().find(|version| hello.versions.contains(version)) else {
@@ -63,7 +83,25 @@ impl HolderHandshake {
         let verifier_key = CertifiedKey::check(&hello.certificate, &self.verifier)?;
         let request = Request::parse(&hello.request)
             .map_err(|error| Error::Refuse(Refusal::new(RefusalCode::RequestMalformed, error.to_string())))?;
-        let Some(offer) = offer else {
+        Ok(ReceivedHello { context: self.context, verifier: self.verifier, verifier_key, request, hello, version })
+    }
+}
+
+impl ReceivedHello {
+    /// What is asked.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Decides, by what the house says. Unsigned requests are admitted where no policy is in force, and nowhere else (SPEC HSK-4, AUT-1).
+    ///
+    /// # Errors
+    /// [`Error::Refuse`], [`Error::Incompatible`]: [`Error::to_refusal`] is what to answer.
+    pub fn decide<R: CryptoRng + ?Sized>(self, house: House<'_>, rng: &mut R) -> Result<PendingAdmission, Error> {
+        let refuse = |code, detail: &str| Err(Error::Refuse(Refusal::new(code, detail)));
+        let Self { context, verifier, verifier_key, request, hello, version } = self;
+        let Some(offer) = house.offer else {
             return refuse(RefusalCode::NotSealed, "the holder has no sealed set for this verifier");
         };
         let set = &offer.descriptor;
@@ -71,11 +109,39 @@ impl HolderHandshake {
             let (ours, theirs) = (to_hex(&set.ruleset_digest), to_hex(request.ruleset_digest()));
             return Err(Incompatibility::Ruleset { ours, theirs }.into());
         }
-        if request.pairs() > self.context.pilot_pairs_max {
-            let detail =
-                format!("{} pairs are asked unsigned, the holder's pilot mode allows {}", request.pairs(), self.context.pilot_pairs_max);
-            return refuse(RefusalCode::PairsOverCap, &detail);
-        }
+        let authority = match house.policy {
+            None if request.pairs() > context.pilot_pairs_max => {
+                let detail =
+                    format!("{} pairs are asked unsigned, the holder's pilot mode allows {}", request.pairs(), context.pilot_pairs_max);
+                return refuse(RefusalCode::PairsOverCap, &detail);
+            }
+            None => None,
+            Some(policy) => {
+                let authorised = authorise(&Facts {
+                    policy,
+                    holder: &context.fingerprint,
+                    verifier: &verifier,
+                    request: &request,
+                    signatures: &hello.signatures,
+                    countersignatures: &house.countersignatures,
+                    set_as_of: set.as_of,
+                    now_unix_ms: house.now_unix_ms,
+                })
+                .map_err(|denial| {
+                    let reason = format!("{}: {denial}", denial.code_word());
+                    Error::Refuse(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(reason))
+                })?;
+                Some(AuthorityEntry {
+                    policy_digest: *authorised.policy_digest(),
+                    signatures: hello.signatures.clone(),
+                    countersignatures: house.countersignatures,
+                    signers: authorised.signers().to_vec(),
+                    disclosure: authorised.disclosure(),
+                    caps: *authorised.caps(),
+                })
+            }
+        };
+        let epoch_evaluations_max = house.policy.map_or(context.epoch_evaluations_max, |policy| policy.epoch().evaluations_max);
         if request.tokens() > set.session_tokens_max {
             return Err(Incompatibility::TokensOverCap { tokens: request.tokens(), max: set.session_tokens_max }.into());
         }
@@ -83,13 +149,13 @@ impl HolderHandshake {
         rng.fill_bytes(&mut holder_nonce);
         let request_digest = request.digest();
         let entry = SessionEntry {
-            session_id: session_id(&self.verifier, &self.context.fingerprint, &hello.nonce, &holder_nonce, &request_digest),
+            session_id: session_id(&verifier, &context.fingerprint, &hello.nonce, &holder_nonce, &request_digest),
             request_id: *request.id(),
             request_digest,
             request: request.bytes().to_vec(),
             epoch_id: set.epoch_id,
             set_id: offer.set_id,
-            verifier: self.verifier,
+            verifier,
             verifier_certificate: hello.certificate,
             offered: offered(&hello.versions, &hello.suites),
             verifier_nonce: hello.nonce,
@@ -97,10 +163,11 @@ impl HolderHandshake {
             pairs: request.pairs(),
             tokens: request.tokens(),
             batches: request.batches(),
-            epoch_evaluations_max: self.context.epoch_evaluations_max,
-            clock_unix_ms,
+            epoch_evaluations_max,
+            authority,
+            clock_unix_ms: house.now_unix_ms,
         };
-        Ok(PendingAdmission { context: self.context, verifier_key, request, hello, version, offer, entry })
+        Ok(PendingAdmission { context, verifier_key, request, hello, version, offer, entry })
     }
 }
 
@@ -112,12 +179,19 @@ impl PendingAdmission {
     }
 
     /// Reserves the evaluations at `clock_unix_ms`, or finds the session that this Hello resumes; only then is there a session, and a Welcome
-    /// to send.
+    /// to send. It carries the ledger's head, and the proof that it continues the one that the verifier knows (SPEC HSK-8).
     ///
     /// # Errors
-    /// [`Error::Ledger`].
+    /// [`Error::Ledger`]; [`Error::Refuse`] with ledger_diverged where the ledger does not continue what the verifier knows.
     pub fn commit<L: Ledger + ?Sized>(mut self, ledger: &mut L, clock_unix_ms: u64) -> Result<(HolderSession, Frame), Error> {
         self.entry.clock_unix_ms = clock_unix_ms;
+        let known = LogHead { size: self.hello.head_size, root: self.hello.head_root };
+        if known.size > 0 && ledger.root_at(known.size)? != Some(known.root) {
+            let reason = format!("the verifier knows a ledger of {} entries of which this one is no continuation", known.size);
+            return Err(Error::Refuse(
+                Refusal::new(RefusalCode::LedgerDiverged, "the holder's ledger is not the one that this verifier knows").because(reason),
+            ));
+        }
         let (holder_nonce, charged, receipt) = match ledger.open_session(&self.entry)? {
             SessionOpening::New => (self.entry.holder_nonce, Vec::new(), None),
             SessionOpening::Resumed { holder_nonce, charged, receipt } => (holder_nonce, charged, receipt),
@@ -133,7 +207,12 @@ impl PendingAdmission {
             holder: self.context.fingerprint,
             request_digest: self.entry.request_digest,
             offer: self.offer,
+            authority: self.entry.authority.as_ref().map_or(Authority::Unsigned, |entry| Authority::Signed(entry.policy_digest)),
         };
+        let head = ledger.head()?;
+        let signed = SignedHead::sign(&self.context.statement_key, &self.context.fingerprint, head, clock_unix_ms);
+        ledger.keep_head(&signed)?;
+        let consistency = ledger.consistency(known.size, head.size)?;
         let batches: Batches = charged
             .into_iter()
             .map(|batch| (batch.index, BatchDigests { blinded: batch.blinded_digest, evaluated: batch.evaluated_digest }))
@@ -157,10 +236,22 @@ impl PendingAdmission {
             set_id: facts.offer.set_id,
             public_key: set.public_key.to_vec(),
             batches_in_flight_max: BATCHES_IN_FLIGHT_MAX,
-            authority: 0,
+            authority: match facts.authority {
+                Authority::Unsigned => 0,
+                Authority::Signed(_) => 1,
+            },
             resend: batches.iter().filter(|(_, batch)| batch.evaluated.is_none()).map(|(index, _)| *index).take(RESEND_MAX).collect(),
+            policy: match facts.authority {
+                Authority::Unsigned => [0; 32],
+                Authority::Signed(policy) => policy,
+            },
+            head_size: head.size,
+            head_root: head.root,
+            head_unix_ms: signed.unix_ms,
+            head_signature: signed.signature,
+            consistency,
         };
         let frame = welcome.to_frame()?;
-        Ok((HolderSession::admitted(self.context, self.verifier_key, self.request, facts, batches, receipt), frame))
+        Ok((HolderSession::admitted(self.context, self.verifier_key, self.request, facts, batches, receipt, head), frame))
     }
 }

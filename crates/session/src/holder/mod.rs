@@ -1,6 +1,6 @@
 //! The holder's side, one struct a state (SPEC §6).
 //!
-//! [`HolderHandshake`] → [`PendingAdmission`] → *commit* → [`HolderSession`]; for each batch [`PendingCharge`] → *commit* → [`Charged`] →
+//! [`HolderHandshake`] → [`ReceivedHello`] → [`PendingAdmission`] → *commit* → [`HolderSession`]; for each batch [`PendingCharge`] → *commit* → [`Charged`] →
 //! [`EvaluatedBatch`] → an answer; at the end [`PendingCompletion`] → *commit* → [`Completed`] → the receipt.
 //! What is pending becomes more only by its `commit`, which writes the ledger first.
 
@@ -9,7 +9,7 @@ mod handshake;
 mod session;
 
 pub use batches::{Charged, EvaluatedBatch, EvaluatedSlice, PendingCharge};
-pub use handshake::{HolderHandshake, PendingAdmission};
+pub use handshake::{HolderHandshake, House, PendingAdmission, ReceivedHello};
 pub use session::{Completed, HolderSession, PendingAcknowledgement, PendingCompletion};
 
 use crate::statement::StatementKey;

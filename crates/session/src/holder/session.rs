@@ -1,15 +1,18 @@
 //! The holder's batch phase and the end of a session (SPEC §6.4, §6.6).
 
 use super::{EvaluatedBatch, HolderContext, PendingCharge};
+use crate::commitment::blinded_leaf;
 use crate::error::{Error, Misbehaviour, Refusal, RefusalCode};
+use crate::head::LogHead;
 use crate::ledger::{ChargeEntry, CompletionEntry, Ledger};
 use crate::limits::BATCHES_IN_FLIGHT_MAX;
-use crate::receipt::{self, Receipt};
+use crate::merkle::{Hash, verify_inclusion};
+use crate::receipt::{self, HolderWord, Receipt};
 use crate::request::Request;
 use crate::saved::{Saved, SavedHolder};
 use crate::set::SetOffer;
 use crate::statement::{CertifiedKey, StatementKind};
-use crate::transcript::{BatchDigests, Batches, SessionFacts};
+use crate::transcript::{Authority, BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Frame, FrameType, ReceiptMessage, SetRequest, raw};
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ pub struct HolderSession {
     /// Answers the ledger has not heard of; they ride with the next charge.
     unsaved: Vec<(u64, [u8; 32])>,
     receipt: Option<(Vec<u8>, [u8; 64])>,
+    /// The head of this connection's Welcome.
+    welcomed: LogHead,
 }
 
 /// A session whose receipt is to be made durable.
@@ -35,6 +40,7 @@ pub struct PendingCompletion {
     entry: CompletionEntry,
     /// False where the receipt came out of the ledger already (SPEC END-4).
     new: bool,
+    consistency: Vec<Hash>,
 }
 
 /// A receipt that is durable and may be sent.
@@ -42,6 +48,7 @@ pub struct PendingCompletion {
 pub struct Completed {
     body: Vec<u8>,
     signature: [u8; 64],
+    consistency: Vec<Hash>,
 }
 
 /// The verifier's signature, checked, to be kept.
@@ -59,9 +66,10 @@ impl HolderSession {
         facts: SessionFacts,
         batches: Batches,
         receipt: Option<(Vec<u8>, [u8; 64])>,
+        welcomed: LogHead,
     ) -> Self {
         let session_id = facts.session_id();
-        Self { context, verifier_key, request, facts, session_id, batches, in_work: 0, unsaved: Vec::new(), receipt }
+        Self { context, verifier_key, request, facts, session_id, batches, in_work: 0, unsaved: Vec::new(), receipt, welcomed }
     }
 
     /// The session's identifier.
@@ -82,18 +90,24 @@ impl HolderSession {
         &self.facts.offer
     }
 
+    /// By what it was admitted.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.facts.authority
+    }
+
     /// Batches answered so far.
     #[must_use]
     pub fn answered(&self) -> u64 {
         self.batches.values().filter(|batch| batch.evaluated.is_some()).count() as u64
     }
 
-    /// Checks a Batch: its index and count, its statement, and that no other batch came under its index (SPEC BAT-2, BAT-3). Whether its
-    /// elements decode shows when they are evaluated, after the charge. Any error from here to [`Self::answer`] ends the connection: the batch
+    /// Checks a Batch: its index and count, its statement, that it is the one that was approved (SPEC BAT-7), and that no other batch came
+    /// under its index (SPEC BAT-2, BAT-3). Whether its elements decode shows when they are evaluated, after the charge. Any error from here to [`Self::answer`] ends the connection: the batch
     /// keeps its place among those in work, and a resumed session starts with none.
     ///
     /// # Errors
-    /// [`Error::PeerMisbehaved`]; [`Error::Refuse`] with batch_conflict.
+    /// [`Error::PeerMisbehaved`]; [`Error::Refuse`] with batch_unapproved or batch_conflict.
     pub fn receive_batch(&mut self, frame: &Frame, clock_unix_ms: u64) -> Result<PendingCharge, Error> {
         let batch = Batch::from_frame(frame)?;
         let index = batch.index;
@@ -108,6 +122,7 @@ impl HolderSession {
         let blinded_digest = raw::blinded_digest(index, &batch.blinded);
         let body = self.facts.batch_statement(index, &blinded_digest);
         self.verifier_key.verify(StatementKind::Batch, &body, &batch.statement)?;
+        self.check_approved(index, &blinded_digest, &batch.path)?;
         if self.batches.get(&index).is_some_and(|known| known.blinded != blinded_digest) {
             return Err(Error::Refuse(Refusal::new(RefusalCode::BatchConflict, format!("another batch is charged under index {index}"))));
         }
@@ -119,6 +134,19 @@ impl HolderSession {
         self.batches.entry(index).or_insert(BatchDigests { blinded: blinded_digest, evaluated: None });
         self.in_work += 1;
         Ok(PendingCharge { entry, epoch_id: self.facts.offer.descriptor.epoch_id, blinded: batch.blinded })
+    }
+
+    /// Whether the officials approved this very batch under this index (SPEC BAT-7). An unsigned request approves nothing in particular.
+    fn check_approved(&self, index: u64, blinded_digest: &[u8; 32], path: &[Hash]) -> Result<(), Error> {
+        let approved = match self.request.manifest() {
+            None if path.is_empty() => return Ok(()),
+            None => return Err(Error::PeerMisbehaved(Misbehaviour::Batch { index, what: "the request commits to no batches" })),
+            Some(manifest) => manifest.blinded_root,
+        };
+        if verify_inclusion(&blinded_leaf(blinded_digest), index, self.request.batches(), path, &approved) {
+            return Ok(());
+        }
+        Err(Error::Refuse(Refusal::new(RefusalCode::BatchUnapproved, format!("batch {index} is not among the approved ones"))))
     }
 
     /// The answer to a batch.
@@ -157,11 +185,17 @@ impl HolderSession {
         Ok(request.offset)
     }
 
-    /// Checks Complete against the holder's own transcript, and makes the receipt. A session that is complete gives the receipt it has (SPEC END-4).
+    /// Checks Complete against the holder's own transcript, and makes the receipt, with the ledger's head in it. A session that is complete
+    /// gives the receipt it has (SPEC END-4).
     ///
     /// # Errors
-    /// [`Error::Refuse`] with out_of_turn while a batch is missing, with transcript_differs.
-    pub fn receive_complete(&mut self, frame: &Frame, clock_unix_ms: u64) -> Result<PendingCompletion, Error> {
+    /// [`Error::Refuse`] with out_of_turn while a batch is missing, with transcript_differs; [`Error::Ledger`].
+    pub fn receive_complete<L: Ledger + ?Sized>(
+        &mut self,
+        frame: &Frame,
+        ledger: &mut L,
+        clock_unix_ms: u64,
+    ) -> Result<PendingCompletion, Error> {
         let complete = Complete::from_frame(frame)?;
         let refuse = |code, detail: &str| Err(Error::Refuse(Refusal::new(code, detail)));
         let Some(transcript) = self.facts.transcript(&self.batches, self.request.batches()) else {
@@ -170,31 +204,28 @@ impl HolderSession {
         if transcript != complete.transcript {
             return refuse(RefusalCode::TranscriptDiffers, "the two sides do not remember the same session");
         }
-        let (receipt, signature, new) = match &self.receipt {
-            Some((body, signature)) => (body.clone(), *signature, false),
+        let (receipt, signature, new, size) = match &self.receipt {
+            Some((body, signature)) => (body.clone(), *signature, false, receipt::ledger_size(body)?),
             None => {
-                let body = self.receipt_body(&transcript, clock_unix_ms)?;
+                let head = ledger.head()?;
+                let word = HolderWord { completed_unix_ms: clock_unix_ms, head, authority: self.facts.authority };
+                let body = self.receipt_body(&transcript, &word)?;
                 let signature = self.context.statement_key.sign(StatementKind::Receipt, &body);
-                (body, signature, true)
+                (body, signature, true, head.size)
             }
         };
+        let consistency = ledger.consistency(size.min(self.welcomed.size), size.max(self.welcomed.size))?;
         let answered = self.unsaved.clone();
         let holder_certificate = *self.context.statement_key.certificate();
         Ok(PendingCompletion {
             entry: CompletionEntry { session_id: self.session_id, receipt, signature, holder_certificate, answered, clock_unix_ms },
             new,
+            consistency,
         })
     }
 
-    fn receipt_body(&self, transcript: &[u8; 64], completed_unix_ms: u64) -> Result<Vec<u8>, Error> {
-        receipt::body(
-            &self.facts,
-            &self.request,
-            transcript,
-            &self.context.statement_key.public(),
-            &self.verifier_key.public(),
-            completed_unix_ms,
-        )
+    fn receipt_body(&self, transcript: &[u8; 64], word: &HolderWord) -> Result<Vec<u8>, Error> {
+        receipt::body(&self.facts, &self.request, transcript, &self.context.statement_key.public(), &self.verifier_key.public(), word)
     }
 
     /// The Receipt to send.
@@ -202,7 +233,8 @@ impl HolderSession {
     /// # Errors
     /// [`Error::PeerMisbehaved`] cannot happen; the frame is within its bounds.
     pub fn completed(&mut self, completed: Completed) -> Result<Frame, Error> {
-        let frame = ReceiptMessage { body: completed.body.clone(), signature: completed.signature }.to_frame()?;
+        let frame = ReceiptMessage { body: completed.body.clone(), signature: completed.signature, consistency: completed.consistency }
+            .to_frame()?;
         self.unsaved.clear();
         self.receipt = Some((completed.body, completed.signature));
         Ok(frame)
@@ -250,6 +282,7 @@ impl HolderSession {
             batches: Saved::batches(&self.batches),
             unsaved: self.unsaved.clone(),
             receipt: self.receipt.clone(),
+            welcomed: self.welcomed.into(),
         }
         .to_bytes()
     }
@@ -272,7 +305,7 @@ impl HolderSession {
             own.and_then(|own| own.verify(StatementKind::Receipt, body, signature)).map_err(|_| Error::SavedState("damaged receipt"))?;
         }
         let batches = Saved::into_batches(saved.batches, request.batches())?;
-        let mut session = Self::admitted(context, verifier_key, request, facts, batches, saved.receipt);
+        let mut session = Self::admitted(context, verifier_key, request, facts, batches, saved.receipt, saved.welcomed.into());
         session.unsaved = saved.unsaved;
         Ok(session)
     }
@@ -287,7 +320,7 @@ impl PendingCompletion {
         if self.new {
             ledger.complete(&self.entry)?;
         }
-        Ok(Completed { body: self.entry.receipt, signature: self.entry.signature })
+        Ok(Completed { body: self.entry.receipt, signature: self.entry.signature, consistency: self.consistency })
     }
 }
 

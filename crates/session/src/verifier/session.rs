@@ -4,13 +4,16 @@ use super::VerifierContext;
 use super::batches::{BatchPlan, BlindedBatch, UnverifiedBatch, VerifiedBatch};
 use crate::clock::check_clock;
 use crate::error::{Error, Misbehaviour, Refusal};
-use crate::receipt::{self, Receipt};
+use crate::head::{LogHead, SignedHead};
+use crate::question::Question;
+use crate::receipt::{self, HolderWord, Receipt};
 use crate::request::Request;
 use crate::saved::{Saved, SavedVerifier};
 use crate::set::SetOffer;
-use crate::statement::{CertifiedKey, StatementKind};
-use crate::transcript::{BatchDigests, Batches, SessionFacts};
+use crate::statement::{CERTIFICATE_BYTES, CertifiedKey, StatementKind};
+use crate::transcript::{Authority, BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Evaluated, Frame, FrameType, ReceiptMessage, SetRequest, control};
+use crate::merkle::Hash;
 use oblink_oprf::PublicKey;
 use oblink_oprf::additive::PreparedPublicKey;
 use std::collections::BTreeSet;
@@ -28,7 +31,7 @@ pub trait CheckedSet {
 pub struct VerifierSession {
     context: Arc<VerifierContext>,
     holder_key: CertifiedKey,
-    request: Request,
+    question: Question,
     facts: SessionFacts,
     session_id: [u8; 16],
     /// The epoch's public key with its table, made once; batches share it.
@@ -41,6 +44,10 @@ pub struct VerifierSession {
     out: BTreeSet<u64>,
     /// The first batch never handed out in this run.
     next: u64,
+    /// The ledger's head of the latest Welcome.
+    welcomed: LogHead,
+    /// The same with the holder's word on it; none in a restored session.
+    welcomed_signed: Option<SignedHead>,
 }
 
 /// Complete is sent; the holder owes the receipt.
@@ -55,23 +62,26 @@ pub struct AwaitingReceipt {
 pub struct Finished {
     receipt: Receipt,
     facts: SessionFacts,
+    head: LogHead,
 }
 
 impl VerifierSession {
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing, and there are two callers")]
     pub(super) fn admitted(
         context: Arc<VerifierContext>,
         holder_key: CertifiedKey,
-        request: Request,
+        question: Question,
         facts: SessionFacts,
         public_key: PublicKey,
         in_flight_max: u16,
         admitted_unix_ms: u64,
+        welcomed: SignedHead,
     ) -> Self {
         let session_id = facts.session_id();
         Self {
             context,
             holder_key,
-            request,
+            question,
             facts,
             session_id,
             key: Arc::new(PreparedPublicKey::new(&public_key)),
@@ -80,6 +90,8 @@ impl VerifierSession {
             batches: Batches::new(),
             out: BTreeSet::new(),
             next: 0,
+            welcomed: welcomed.head,
+            welcomed_signed: Some(welcomed),
         }
     }
 
@@ -92,7 +104,26 @@ impl VerifierSession {
     /// The request.
     #[must_use]
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.question.request
+    }
+
+    /// The ledger's head of this session's Welcome, under the holder's statement: to be kept, and presented next time (SPEC HSK-8). `None`
+    /// where the session was restored.
+    #[must_use]
+    pub fn welcomed(&self) -> Option<&SignedHead> {
+        self.welcomed_signed.as_ref()
+    }
+
+    /// By what the holder admitted the session.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.facts.authority
+    }
+
+    /// The certificate of the holder's statement key.
+    #[must_use]
+    pub fn holder_certificate(&self) -> &[u8; CERTIFICATE_BYTES] {
+        self.holder_key.certificate()
     }
 
     /// The sealed set that the holder names.
@@ -122,19 +153,26 @@ impl VerifierSession {
             self.next += 1;
         }
         let index = self.next;
-        let (first_token, tokens) = self.request.batch(index)?;
+        let (first_token, tokens) = self.question.request.batch(index)?;
         self.next += 1;
         self.out.insert(index);
         Some(BatchPlan { session_id: self.session_id, index, first_token, tokens })
     }
 
-    /// The Batch frame, with this side's statement over it (SPEC STM-3). The same batch may be framed and sent again.
-    #[must_use]
-    pub fn submit(&self, batch: &BlindedBatch) -> Frame {
+    /// The Batch frame, with this side's statement over it (SPEC STM-3) and, where the request commits to its batches, the path that shows it
+    /// to be among them (SPEC BAT-7). The same batch may be framed and sent again.
+    ///
+    /// # Errors
+    /// [`Error::OtherBatches`]: the batch is not the one that was approved under its index, and is not sent.
+    pub fn submit(&self, batch: &BlindedBatch) -> Result<Frame, Error> {
         let index = batch.plan.index;
+        let path = match &self.question.approved {
+            Some(approved) => approved.path(index, &batch.blinded_digest).ok_or(Error::OtherBatches)?,
+            None => Vec::new(),
+        };
         let body = self.facts.batch_statement(index, &batch.blinded_digest);
         let statement = self.context.statement_key.sign(StatementKind::Batch, &body);
-        Batch { index, blinded: batch.elements.clone(), statement }.to_frame()
+        Ok(Batch { index, blinded: batch.elements.clone(), statement, path }.to_frame())
     }
 
     /// Takes the answer to a batch, or the refusal. What comes back is not verified yet.
@@ -185,20 +223,22 @@ impl VerifierSession {
             return Err(Error::Internal("the set that was checked is not this session's"));
         }
         let transcript =
-            self.facts.transcript(&self.batches, self.request.batches()).ok_or(Error::Internal("a batch is not verified yet"))?;
+            self.facts.transcript(&self.batches, self.question.request.batches()).ok_or(Error::Internal("a batch is not verified yet"))?;
         let frame = Complete { transcript }.to_frame()?;
         Ok((AwaitingReceipt { session: self, transcript }, frame))
     }
 
     fn to_saved(&self, transcript: Option<[u8; 64]>) -> Result<Vec<u8>, Error> {
         SavedVerifier {
-            request: self.request.bytes().to_vec(),
+            request: self.question.request.bytes().to_vec(),
             facts: Saved::facts(&self.facts),
             certificate: *self.holder_key.certificate(),
             in_flight_max: self.in_flight_max,
             admitted_unix_ms: self.admitted_unix_ms,
             batches: Saved::batches(&self.batches),
             transcript,
+            welcomed: self.welcomed.into(),
+            approved: self.question.approved.as_ref().map(|approved| approved.digests().to_vec()),
         }
         .to_bytes()
     }
@@ -213,7 +253,16 @@ impl VerifierSession {
         let holder_key = CertifiedKey::check(&saved.certificate, &facts.holder).map_err(|_| Error::SavedState("damaged certificate"))?;
         let public_key = PublicKey::from_bytes(&facts.offer.descriptor.public_key).map_err(|_| Error::SavedState("damaged public key"))?;
         let batches = Saved::into_batches(saved.batches, request.batches())?;
-        let mut session = Self::admitted(context, holder_key, request, facts, public_key, saved.in_flight_max, saved.admitted_unix_ms);
+        // Signatures are not needed any more: the session is admitted.
+        let question = match saved.approved {
+            None => Question::unsigned(request),
+            Some(digests) => Question::authorised(request, Vec::new(), digests),
+        };
+        let question = question.map_err(|_| Error::SavedState("damaged batches"))?;
+        let welcomed = SignedHead { head: saved.welcomed.into(), unix_ms: 0, signature: [0; 64] };
+        let (in_flight_max, admitted) = (saved.in_flight_max, saved.admitted_unix_ms);
+        let mut session = Self::admitted(context, holder_key, question, facts, public_key, in_flight_max, admitted, welcomed);
+        session.welcomed_signed = None;
         session.batches = batches;
         Ok((session, saved.transcript))
     }
@@ -238,6 +287,23 @@ impl VerifierSession {
     }
 }
 
+impl VerifierSession {
+    /// What the holder alone says in a receipt: admitted as Welcome said (another policy may have come since a first completion, SPEC END-4),
+    /// and a ledger that continues, or is continued by, the one of Welcome.
+    fn check_word(&self, word: &HolderWord, proof: &[Hash]) -> Result<(), Error> {
+        let signed = |authority: &Authority| matches!(authority, Authority::Signed(_));
+        if signed(&word.authority) != signed(&self.facts.authority) {
+            return Err(Misbehaviour::Receipt("authority").into());
+        }
+        let (earlier, later) =
+            if word.head.size < self.welcomed.size { (&word.head, &self.welcomed) } else { (&self.welcomed, &word.head) };
+        if word.head.size == 0 || !earlier.is_continued_by(later, proof) {
+            return Err(Misbehaviour::Ledger("the receipt's head and Welcome's are not of one ledger").into());
+        }
+        Ok(())
+    }
+}
+
 impl AwaitingReceipt {
     /// Takes the receipt, or the refusal: every member must be what this side knows (SPEC END-3). Gives the Acknowledge to send.
     ///
@@ -250,8 +316,11 @@ impl AwaitingReceipt {
         let session = self.session;
         let message = ReceiptMessage::from_frame(frame)?;
         let (holder_key, verifier_key) = (session.holder_key.public(), session.context.statement_key.public());
-        let expected = |at| receipt::body(&session.facts, &session.request, &self.transcript, &holder_key, &verifier_key, at);
-        let completed = receipt::check_body(&message.body, expected)?;
+        let expected =
+            |word: &HolderWord| receipt::body(&session.facts, session.request(), &self.transcript, &holder_key, &verifier_key, word);
+        let word = receipt::check_body(&message.body, expected)?;
+        session.check_word(&word, &message.consistency)?;
+        let completed = word.completed_unix_ms;
         session.holder_key.verify(StatementKind::Receipt, &message.body, &message.signature)?;
         // A receipt that is sent again (SPEC END-4) may be old, but none is older than its session, or from the future.
         check_clock(completed.max(clock_unix_ms), clock_unix_ms)?;
@@ -265,7 +334,8 @@ impl AwaitingReceipt {
             verifier_certificate: *session.context.statement_key.certificate(),
         };
         let frame = Acknowledge { signature: verifier_signature }.to_frame()?;
-        Ok((Finished { receipt, facts: session.facts }, frame))
+        let head = if word.head.size >= session.welcomed.size { word.head } else { session.welcomed };
+        Ok((Finished { receipt, facts: session.facts, head }, frame))
     }
 
     /// The Complete to send again after a lost line.
@@ -293,7 +363,7 @@ impl AwaitingReceipt {
             (session, Some(_)) if *set.offer() != session.facts.offer => {
                 Err(Error::Internal("the set that was checked is not this session's"))
             }
-            (session, Some(transcript)) if session.facts.transcript(&session.batches, session.request.batches()) == Some(transcript) => {
+            (session, Some(transcript)) if session.facts.transcript(&session.batches, session.question.request.batches()) == Some(transcript) => {
                 Ok(Self { session, transcript })
             }
             _ => Err(Error::SavedState("it is not that far on")),
@@ -306,6 +376,12 @@ impl Finished {
     #[must_use]
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
+    }
+
+    /// The latest head of the holder's ledger: to be kept, and presented next time (SPEC HSK-8).
+    #[must_use]
+    pub fn head(&self) -> &LogHead {
+        &self.head
     }
 
     /// What both sides agreed on.

@@ -1,7 +1,9 @@
 //! Control messages (SPEC FRM-4), in bincode's byte format.
 
 use super::{Frame, FrameType, WireError};
-use crate::limits::{DETAIL_BYTES_MAX, OFFERS_MAX, RECEIPT_BYTES_MAX, REQUEST_BYTES_MAX, RESEND_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
+use crate::limits::{
+    CONSISTENCY_MAX, DETAIL_BYTES_MAX, OFFERS_MAX, RECEIPT_BYTES_MAX, REQUEST_BYTES_MAX, RESEND_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX,
+};
 use wincode::{SchemaRead, SchemaWrite};
 
 /// First message of the verifier.
@@ -19,8 +21,12 @@ pub struct Hello {
     pub certificate: [u8; 136],
     /// The request, canonical JSON, at most 65,536 bytes (SPEC REQ-1).
     pub request: Vec<u8>,
-    /// Signatures over it, at most 64 of at most 4,096 bytes; none in pilot mode.
+    /// Signatures over it, at most 64 of at most 4,096 bytes; none in pilot mode (SPEC SIG-1).
     pub signatures: Vec<Vec<u8>>,
+    /// Size of the holder's ledger at the latest head that the verifier knows, 0 for none (SPEC HSK-8).
+    pub head_size: u64,
+    /// Its root, zeros for none.
+    pub head_root: [u8; 32],
 }
 
 /// The holder's admission.
@@ -60,11 +66,23 @@ pub struct Welcome {
     pub public_key: Vec<u8>,
     /// Most unanswered batches.
     pub batches_in_flight_max: u16,
-    /// 0: the request was admitted unsigned.
+    /// 0: the request was admitted unsigned; 1: under a policy.
     pub authority: u8,
     /// Batches of a resumed session that were charged and whose answers the holder has no record of: they must be sent again, free, before
     /// Complete. At most 64; none in a new session.
     pub resend: Vec<u64>,
+    /// Digest of the policy (SPEC POL-1); zeros where the request was admitted unsigned.
+    pub policy: [u8; 32],
+    /// Size of the ledger once the session is opened (SPEC LED-2).
+    pub head_size: u64,
+    /// Its root.
+    pub head_root: [u8; 32],
+    /// When the head was signed, by the holder's clock.
+    pub head_unix_ms: u64,
+    /// The holder's statement over the head (SPEC LED-3).
+    pub head_signature: [u8; 64],
+    /// That it continues the head of Hello; none where Hello had none. At most 64 hashes.
+    pub consistency: Vec<[u8; 32]>,
 }
 
 /// Asks for the sealed set from an offset on.
@@ -90,12 +108,33 @@ pub struct ReceiptMessage {
     pub body: Vec<u8>,
     /// The holder's statement over it.
     pub signature: [u8; 64],
+    /// That, of Welcome's head and the receipt's, the longer continues the shorter. At most 64 hashes.
+    pub consistency: Vec<[u8; 32]>,
 }
 
 /// The verifier's signature on the receipt.
 #[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
 pub struct Acknowledge {
     /// The verifier's statement over the receipt's body.
+    pub signature: [u8; 64],
+}
+
+/// What the verifier says has matched, where its request agreed to say so (SPEC DIS-2): first frame of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub struct DisclosureMessage {
+    /// The session.
+    pub session_id: [u8; 16],
+    /// SHA-256 of its receipt's body.
+    pub receipt_digest: [u8; 32],
+    /// 1: a count; 2: the tags that matched, in DisclosedTags after this.
+    pub kind: u8,
+    /// Pairs that matched.
+    pub matched: u64,
+    /// Tags that follow.
+    pub tags: u64,
+    /// Digest of the tags.
+    pub tags_digest: [u8; 32],
+    /// The verifier's statement over all of the above.
     pub signature: [u8; 64],
 }
 
@@ -175,11 +214,15 @@ control!(Hello, Hello, "Hello", |m| (1..=OFFERS_MAX).contains(&m.versions.len())
     && m.request.len() <= REQUEST_BYTES_MAX
     && m.signatures.len() <= SIGNATURES_MAX
     && m.signatures.iter().all(|signature| signature.len() <= SIGNATURE_BYTES_MAX));
-control!(Welcome, Welcome, "Welcome", |m| m.public_key.len() <= 256 && m.batches_in_flight_max > 0 && m.resend.len() <= RESEND_MAX);
+control!(Welcome, Welcome, "Welcome", |m| m.public_key.len() <= 256
+    && m.batches_in_flight_max > 0
+    && m.resend.len() <= RESEND_MAX
+    && m.consistency.len() <= CONSISTENCY_MAX);
 control!(SetRequest, SetRequest, "SetRequest", |_m| true);
 control!(Complete, Complete, "Complete", |_m| true);
-control!(ReceiptMessage, Receipt, "Receipt", |m| m.body.len() <= RECEIPT_BYTES_MAX);
+control!(ReceiptMessage, Receipt, "Receipt", |m| m.body.len() <= RECEIPT_BYTES_MAX && m.consistency.len() <= CONSISTENCY_MAX);
 control!(Acknowledge, Acknowledge, "Acknowledge", |_m| true);
+control!(DisclosureMessage, Disclosure, "Disclosure", |m| matches!(m.kind, 1 | 2) && (m.kind == 2 || m.tags == 0));
 control!(Ping, Ping, "Ping", |_m| true);
 control!(Pong, Pong, "Pong", |_m| true);
 control!(RefusalMessage, Refusal, "Refusal", |m| m.detail.len() <= DETAIL_BYTES_MAX);

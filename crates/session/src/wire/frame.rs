@@ -1,7 +1,7 @@
 //! Frames: `length:u32 ‖ type:u8 ‖ body` (SPEC FRM-1).
 
 use super::WireError;
-use crate::limits::{BATCH_TOKENS_MAX, SET_CHUNK_BYTES_MAX};
+use crate::limits::{BATCH_PATH_MAX, BATCH_TOKENS_MAX, DISCLOSED_TAGS_MAX, SET_CHUNK_BYTES_MAX};
 use oblink_oprf::{BATCH_PROOF_LEN, NE};
 
 /// The types of frame (SPEC §5.2).
@@ -34,10 +34,14 @@ pub enum FrameType {
     Pong = 0x0c,
     /// Either: no, and why.
     Refusal = 0x0f,
+    /// Verifier: what matched, where the request agreed to say so.
+    Disclosure = 0x10,
+    /// Verifier: tags that matched.
+    DisclosedTags = 0x11,
 }
 
 impl FrameType {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Hello,
         Self::Welcome,
         Self::SetRequest,
@@ -51,6 +55,8 @@ impl FrameType {
         Self::Ping,
         Self::Pong,
         Self::Refusal,
+        Self::Disclosure,
+        Self::DisclosedTags,
     ];
 
     /// The type of a type byte, `None` where there is none.
@@ -66,14 +72,15 @@ impl FrameType {
         match self {
             Self::Hello => 393_216,
             Self::Welcome => 4_096,
-            Self::SetRequest | Self::Complete | Self::Acknowledge => 256,
+            Self::SetRequest | Self::Complete | Self::Acknowledge | Self::Disclosure => 256,
             Self::SetChunk => 8 + SET_CHUNK_BYTES_MAX as u32,
-            Self::Batch => BATCH_ELEMENTS + 64,
+            Self::Batch => BATCH_ELEMENTS + 64 + 32 * BATCH_PATH_MAX as u32,
             Self::Evaluated => BATCH_ELEMENTS + BATCH_PROOF_LEN as u32,
             Self::Receipt => 16_384,
             Self::Closed => 0,
             Self::Ping | Self::Pong => 64,
             Self::Refusal => 2_048,
+            Self::DisclosedTags => 8 + 16 * DISCLOSED_TAGS_MAX as u32,
         }
     }
 

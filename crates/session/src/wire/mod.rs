@@ -6,9 +6,9 @@ pub mod control;
 pub mod frame;
 pub mod raw;
 
-pub use control::{Acknowledge, Complete, Hello, Ping, Pong, ReceiptMessage, RefusalMessage, SetRequest, Welcome};
+pub use control::{Acknowledge, Complete, DisclosureMessage, Hello, Ping, Pong, ReceiptMessage, RefusalMessage, SetRequest, Welcome};
 pub use frame::{Frame, FrameType};
-pub use raw::{Batch, Evaluated, SetChunk};
+pub use raw::{Batch, DisclosedTags, Evaluated, SetChunk};
 
 /// Why bytes are not the message they should be. It names a rule, never the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
