@@ -6,6 +6,7 @@
 
 mod batches;
 mod handshake;
+mod rehearsal;
 mod session;
 
 pub use batches::{BatchPlan, BlindedBatch, BlindedSlice, SliceCheck, UnverifiedBatch, VerifiedBatch};
