@@ -4,6 +4,7 @@
 //! points is handed out as owned, `Send` values, to be done by the caller's threads and brought back in any order.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod authority;
 pub mod blind;
 pub mod clock;
 pub mod commitment;
