@@ -2,8 +2,8 @@
 
 use super::date::{DAY_MS, days_of};
 use super::officials::Demand;
-use super::{Caps, Signer};
 use super::{Denial, Namespace, Policy, VerifierPolicy};
+use crate::ledger::{Caps, Signer};
 use crate::request::{Disclosure, Manifest, Request};
 use oblink_linkage::Ruleset;
 

@@ -8,7 +8,6 @@
 //! - `authorise`: what authorises a request (AUT-1), in which order and with which reasons (AUT-2)
 
 mod authorise;
-mod caps;
 mod change;
 mod date;
 mod denial;
@@ -24,7 +23,6 @@ mod sshsig;
 mod tests;
 
 pub use authorise::{Authorised, Facts, authorise};
-pub use caps::{Caps, Side, Signer};
 pub use change::{Change, compare};
 pub use denial::Denial;
 pub use key::KeyType;

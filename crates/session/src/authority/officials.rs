@@ -1,7 +1,7 @@
 //! Counting officials: every signature that was handed in must be good, and everybody counts once (SPEC AUT-1).
 
 use super::{Denial, Namespace, Policy, Signature, SignatureError, Validity};
-use super::{Side, Signer};
+use crate::ledger::{Side, Signer};
 use crate::limits::SIGNATURES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 

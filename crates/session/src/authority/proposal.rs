@@ -1,9 +1,9 @@
 //! How a policy comes into force, and how a suspension ends: by a proposal that the holder's officials sign (SPEC POL-3).
 
-use super::Signer;
 use super::change::{Change, compare};
 use super::officials::Demand;
 use super::{Denial, Namespace, POLICY_BYTES_MAX, Policy, PolicyError, SIGNERS_BYTES_MAX};
+use crate::ledger::Signer;
 use crate::limits::TIME_UNIX_MS_MAX;
 use crate::request::{check_text, from_hex, to_hex};
 use serde::{Deserialize, Serialize};
