@@ -135,3 +135,97 @@ pub fn blind_seed_digest(request_id: &[u8; 16], seed: &BlindSeed) -> [u8; 32] {
 pub fn blinded_leaf(blinded_digest: &[u8; 32]) -> Hash {
     merkle::leaf(blinded_digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn salter() -> Salter {
+        Salter::new(&SaltSeed::from_bytes(Zeroizing::new([7; 32])), [9; 16])
+    }
+
+    // The fixed values of these tests are Python's:
+    //   prk = hmac.new(b"oblink/1/salt", bytes([7] * 32), "sha512").digest()
+    //   salt = hmac.new(prk, b"oblink/1/salt\0" + bytes([9] * 16) + i.to_bytes(8, "big"), "sha512").digest()[:32]
+    //   lp = lambda b: len(b).to_bytes(2, "big") + b
+    //   leaf = sha256(b"\0" + salt + pair.to_bytes(8, "big") + row.to_bytes(8, "big") + n.to_bytes(2, "big") + lp(name) + lp(value) + …)
+
+    /// REQ-4
+    #[test]
+    fn salts_are_the_ones_specified() {
+        for (pair, salt) in [
+            (0, "69cde1812078b3bed707bc1d10fa7da20f98b26ca1f3f5882e55c60cf07dcddd"),
+            (1, "8decccf17980656393c9a78a2ccf0bf66c3e913b889b44f2ef9d122c5a5882f4"),
+            (699_999, "8c52db790f8ea61da69f96586545b564c541ae3d7ab0c5cc323aad45cdb4128b"),
+            (1 << 40, "45fe84116586fd27f5ff6af286c978642361160b6f57f4d026878e9ec471b57e"),
+        ] {
+            assert_eq!(hex::encode(salter().salt(pair)), salt, "pair {pair}");
+        }
+    }
+
+    /// REQ-4
+    #[test]
+    fn salts_differ_by_pair_request_and_seed() {
+        let salt = |seed, id, pair| Salter::new(&SaltSeed::from_bytes(Zeroizing::new([seed; 32])), [id; 16]).salt(pair);
+        let all = [salt(7, 9, 0), salt(8, 9, 0), salt(7, 8, 0), salt(7, 9, 1), salt(7, 9, 1 << 32)];
+        for (i, one) in all.iter().enumerate() {
+            assert!(!all[..i].contains(one));
+        }
+        assert_eq!(*SaltSeed::from_bytes(Zeroizing::new([7; 32])).to_bytes(), [7; 32]);
+    }
+
+    /// REQ-4
+    #[test]
+    fn leaves_are_the_ones_specified() {
+        let fields = [("id", "17"), ("name", "José Núñez"), ("postal_code", "")];
+        let leaf = row_leaf(&salter().salt(1), 1, 3, &fields).unwrap();
+        assert_eq!(hex::encode(leaf), "b156ba0d82b15f2875685601a93a09ded4394e2fbcdb7765e4d35c20c11e21db");
+        let leaf = row_leaf(&salter().salt(0), 0, 1, &[]).unwrap();
+        assert_eq!(hex::encode(leaf), "b18fc5fab0354763cebbe589f31faff4b9a3bf266a0717928c72d68acce4edef");
+    }
+
+    /// REQ-4
+    #[test]
+    fn a_leaf_binds_every_part_of_its_row() {
+        let salt = [1; 32];
+        let leaves = [
+            row_leaf(&salt, 0, 1, &[("name", "ab"), ("city", "c")]),
+            row_leaf(&[2; 32], 0, 1, &[("name", "ab"), ("city", "c")]),
+            row_leaf(&salt, 1, 1, &[("name", "ab"), ("city", "c")]),
+            row_leaf(&salt, 0, 2, &[("name", "ab"), ("city", "c")]),
+            row_leaf(&salt, 0, 1, &[("name", "a"), ("city", "bc")]),
+            row_leaf(&salt, 0, 1, &[("city", "c"), ("name", "ab")]),
+            row_leaf(&salt, 0, 1, &[("name", "ab")]),
+            row_leaf(&salt, 0, 1, &[("name", "ab"), ("city", "")]),
+            row_leaf(&salt, 0, 1, &[("name", "ab"), ("state", "c")]),
+        ];
+        for (i, leaf) in leaves.iter().enumerate() {
+            assert!(leaf.is_ok() && !leaves[..i].contains(leaf), "{i}");
+        }
+    }
+
+    /// REQ-4
+    #[test]
+    fn what_two_bytes_cannot_count_is_refused() {
+        let long = "a".repeat(65_536);
+        assert!(row_leaf(&[0; 32], 0, 1, &[("name", &long[1..])]).is_ok());
+        assert_eq!(row_leaf(&[0; 32], 0, 8, &[("name", &long)]), Err(CommitmentError::TooLong { row: 8 }));
+        assert_eq!(row_leaf(&[0; 32], 0, 8, &[(&long, "a")]), Err(CommitmentError::TooLong { row: 8 }));
+        assert_eq!(row_leaf(&[0; 32], 0, 8, &vec![("", ""); 65_536]), Err(CommitmentError::TooLong { row: 8 }));
+    }
+
+    /// REQ-5
+    #[test]
+    fn seed_digest_and_batch_leaf_are_the_ones_specified() {
+        // sha256(b"oblink/1/blind-seed\0" + bytes([9] * 16) + bytes([5] * 32)); sha256(b"\0" + bytes([3] * 32))
+        let seed = BlindSeed::from_bytes(Zeroizing::new([5; 32]));
+        assert_eq!(hex::encode(blind_seed_digest(&[9; 16], &seed)), "228cbb09644b6a7cfeab5b6cde9eb97b94732df48b89a21f0308b5559a309002");
+        assert_eq!(hex::encode(blinded_leaf(&[3; 32])), "acaa04663a8547a2f70c60cc18f9378796b13c4f9a08f70d6adae662365b30c6");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        assert_eq!(format!("{:?}", SaltSeed::from_bytes(Zeroizing::new([7; 32]))), "SaltSeed(redacted)");
+        assert_eq!(format!("{:?}", salter()), "Salter(redacted)");
+    }
+}

@@ -4,6 +4,8 @@
 //! why, by what right and until when, and commits to the list and to what will be sent.
 
 mod manifest;
+#[cfg(test)]
+mod manifest_tests;
 mod text;
 
 pub use manifest::{Disclosure, Manifest};
@@ -118,7 +120,6 @@ impl Core {
     }
 
     fn of_members(members: Members) -> Result<Self, RequestError> {
-        bounds(members.format == FORMAT, "format")?;
         let core = Self {
             request_id: from_hex(&members.request_id).ok_or(RequestError::Member("request_id"))?,
             pairs: members.pairs,
@@ -169,8 +170,8 @@ impl Request {
     /// The request that a manifest makes: what officials sign is its bytes (SPEC REQ-3).
     ///
     /// # Errors
-    /// [`RequestError::Member`]: the first member, in the order of their names, that is out of bounds or contradicts another; `length` where
-    /// all are within theirs and the whole is over 65,536 bytes.
+    /// [`RequestError::Member`]: a member that is out of bounds or contradicts another; `length` where all are within theirs and the whole
+    /// is over 65,536 bytes.
     pub fn authorised(manifest: Manifest) -> Result<Self, RequestError> {
         let bytes = manifest.to_bytes()?;
         bounds(bytes.len() <= REQUEST_BYTES_MAX, "length")?;
@@ -186,10 +187,10 @@ impl Request {
             return Err(RequestError::Syntax);
         }
         let Format { format } = serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?;
-        let request = if format == manifest::FORMAT {
-            Self::authorised(Manifest::from_bytes(bytes)?)?
-        } else {
-            Self::unsigned(Core::of_members(serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?)?)?
+        let request = match format.as_str() {
+            FORMAT => Self::unsigned(Core::of_members(serde_json::from_slice(bytes).map_err(|_| RequestError::Syntax)?)?)?,
+            manifest::FORMAT => Self::authorised(Manifest::from_bytes(bytes)?)?,
+            _ => return Err(RequestError::Member("format")),
         };
         if request.bytes == bytes { Ok(request) } else { Err(RequestError::NotCanonical) }
     }

@@ -69,3 +69,93 @@ pub fn check_name(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// REQ-6
+    #[test]
+    fn what_people_write_is_admitted() {
+        for text in [
+            "a",
+            "Agreement 2026-014, §3(b)",
+            "José Ñandú — “quoted”",
+            "C:\\path \"and\" more",
+            "日本語 テキスト",
+            "נייר",
+            "e\u{301}",
+            "a\u{a0}b\u{3000}c",
+            "🏛",
+            &"é".repeat(512),
+        ] {
+            assert!(check_text(text), "{text:?}");
+        }
+    }
+
+    /// REQ-6
+    #[test]
+    fn what_cannot_be_seen_is_refused() {
+        for code in [
+            0x00, 0x09, 0x0A, 0x0D, 0x1F, 0x7F, 0x80, 0x85, 0x9F, 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E,
+            0x180F, 0x200B, 0x200D, 0x200F, 0x2028, 0x2029, 0x202A, 0x202E, 0x2060, 0x2066, 0x2069, 0x206F, 0x3164, 0xE000, 0xF8FF, 0xFDD0,
+            0xFDEF, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0xFFFB, 0xFFFE, 0xFFFF, 0x1BCA0, 0x1BCA3, 0x1D173, 0x1D17A, 0x1FFFE, 0x8FFFF,
+            0xE0000, 0xE0041, 0xE0FFF, 0xF0000, 0xFFFFD, 0xFFFFE, 0x100000, 0x10FFFD, 0x10FFFF,
+        ] {
+            let character = char::from_u32(code).unwrap();
+            assert!(!check_text(&format!("a{character}b")), "U+{code:04X}");
+        }
+        // The neighbours of the ranges are no part of them.
+        for code in
+            [0x20, 0x7E, 0xA0, 0xAC, 0xAE, 0x34E, 0x350, 0x200A, 0x2010, 0x2027, 0x202F, 0x205F, 0x2070, 0x3163, 0x3165, 0xD7FF, 0xF900]
+        {
+            let character = char::from_u32(code).unwrap();
+            assert!(check_text(&format!("a{character}b")), "U+{code:04X}");
+        }
+    }
+
+    /// REQ-6
+    #[test]
+    fn nothing_too_long_too_short_or_blank_at_an_end_is_admitted() {
+        assert!(!check_text(""));
+        assert!(check_text(&"a".repeat(1024)));
+        assert!(!check_text(&"a".repeat(1025)));
+        assert!(!check_text(&"é".repeat(513)));
+        for blank in [' ', '\u{a0}', '\u{1680}', '\u{2000}', '\u{200a}', '\u{202f}', '\u{205f}', '\u{3000}'] {
+            assert!(!check_text(&format!("{blank}a")) && !check_text(&format!("a{blank}")) && !check_text(&blank.to_string()));
+            assert!(check_text(&format!("a{blank}a")));
+        }
+    }
+
+    /// REQ-6: the tables hold all that Rust's tables call control or white space.
+    #[test]
+    fn every_control_and_every_blank_is_known() {
+        for character in '\0'..=char::MAX {
+            let text = format!("a{character}");
+            assert!(!character.is_control() && !character.is_whitespace() || !check_text(&text), "U+{:04X}", u32::from(character));
+        }
+    }
+
+    /// REQ-6
+    #[test]
+    fn names() {
+        for name in ["a", "order_date", "no_2", &"a".repeat(64)] {
+            assert!(check_name(name), "{name}");
+        }
+        for name in ["", "A", "_a", "2a", "a-b", "a b", "é", "aé", "a\0", &"a".repeat(65)] {
+            assert!(!check_name(name), "{name}");
+        }
+    }
+
+    proptest! {
+        /// REQ-6: JSON escapes in admitted text the quotation mark and the backslash, each with a backslash, and nothing else
+        /// (RFC 8785 §3.2.2.2).
+        #[test]
+        fn admitted_text_has_one_way_in_json(text in "\\PC{1,80}") {
+            prop_assume!(check_text(&text));
+            let expected = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+            prop_assert_eq!(serde_json::to_string(&text).unwrap(), expected);
+        }
+    }
+}
