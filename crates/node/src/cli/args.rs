@@ -188,6 +188,28 @@ pub struct CsvArgs {
     /// The CSV file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
+    /// What its columns and bytes mean.
+    #[command(flatten)]
+    pub format: CsvFormatArgs,
+}
+
+impl CsvArgs {
+    /// Where the rows come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source::from_path(&self.input)
+    }
+
+    /// How they are to be read.
+    #[must_use]
+    pub fn options(&self) -> CsvOptions {
+        self.format.options()
+    }
+}
+
+/// What the columns and bytes of a CSV file mean.
+#[derive(Args, Clone, Debug)]
+pub struct CsvFormatArgs {
     /// Which column holds a field, where the header has another name for it: FIELD=HEADER, as in given_name=FIRST_NM.
     #[arg(long, value_name = "FIELD=HEADER", num_args = 1.., action = ArgAction::Append)]
     pub map: Vec<FieldMap>,
@@ -205,14 +227,8 @@ pub struct CsvArgs {
     pub columns: Option<Vec<String>>,
 }
 
-impl CsvArgs {
-    /// Where the rows come from.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        Source::from_path(&self.input)
-    }
-
-    /// How they are to be read.
+impl CsvFormatArgs {
+    /// How such a file is to be read.
     #[must_use]
     pub fn options(&self) -> CsvOptions {
         let (map, columns) = (self.map.clone(), self.columns.clone());

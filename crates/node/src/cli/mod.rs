@@ -11,8 +11,8 @@ mod party;
 mod values;
 
 pub use args::{
-    CheckArgs, CsvArgs, DemoCli, DemoCommand, DocArgs, HolderCli, HolderCommand, HolderDoctorArgs, HomeArgs, InitArgs, LedgerArgs,
-    LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
+    CheckArgs, CsvArgs, CsvFormatArgs, DemoCli, DemoCommand, DocArgs, HolderCli, HolderCommand, HolderDoctorArgs, HomeArgs, InitArgs,
+    LedgerArgs, LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
 };
 pub use entry::{demo_main, holder_main, verifier_main};
 pub use values::{ByteSize, Share};
