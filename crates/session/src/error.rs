@@ -235,7 +235,7 @@ impl RefusalCode {
 }
 
 /// What a verifier is told of a request that is not authorised: which demand it fails, its officials and the holder's can find out together.
-pub(crate) const NOT_AUTHORISED: &str = "the request is not authorised under the holder's policy";
+pub const NOT_AUTHORISED: &str = "the request is not authorised under the holder's policy";
 
 /// A refusal: a code and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
