@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::args_verifier::RequestArgs;
 use super::values::{ByteSize, Share, count, host_port, listen, seconds};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
@@ -133,6 +134,8 @@ pub enum VerifierCommand {
     Init(InitArgs),
     /// Trust a holder by its fingerprint, or no longer.
     Trust(TrustArgs),
+    /// Make a request for officials to sign; show or sign it.
+    Request(RequestArgs),
     /// Ask a holder about every pair of a file.
     Check(CheckArgs),
     /// Check home, clock, disk, and the way to the holder by a round trip.
@@ -237,7 +240,7 @@ impl CsvFormatArgs {
 }
 
 /// The ruleset unless `--ruleset` says otherwise.
-const RULESET: &str = "us-exact-1";
+pub(super) const RULESET: &str = "us-exact-1";
 
 /// `oblink-holder seal`
 #[derive(Args, Debug)]
@@ -327,6 +330,12 @@ pub struct CheckArgs {
     /// Where results.csv goes; results.meta.json goes beside it.
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
+    /// The signed request that is put, as request new made it and officials signed it: its list, and nothing else.
+    #[arg(long, value_name = "DIR", conflicts_with = "ruleset")]
+    pub request: Option<PathBuf>,
+    /// The column that tells persons apart, as when the request was made.
+    #[arg(long, value_name = "COLUMN", requires = "request")]
+    pub person_id: Option<String>,
     /// Which trusted holder this is; needed where several are trusted.
     #[arg(long, value_name = "LABEL")]
     pub peer: Option<String>,

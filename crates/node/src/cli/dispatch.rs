@@ -28,6 +28,7 @@ pub(super) fn run_verifier(command: VerifierCommand, reporter: &Reporter) -> Res
     match command {
         VerifierCommand::Init(args) => party::init(Role::Verifier, &args, reporter),
         VerifierCommand::Trust(args) => party::trust(Role::Verifier, &args, reporter),
+        VerifierCommand::Request(args) => verifier::request(&args, reporter),
         VerifierCommand::Check(args) => verifier::check(&args, reporter),
         VerifierCommand::Doctor(args) => verifier::doctor(&args, reporter),
         VerifierCommand::Completions(args) => doc::completions(VerifierCli::command(), args.shell, reporter),

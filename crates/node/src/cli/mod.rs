@@ -4,9 +4,11 @@
 //! A failure is two lines on stderr, and under `--json` also `{"error":{…}}` on stdout.
 
 mod args;
+mod args_verifier;
 mod dispatch;
 mod doc;
 mod entry;
+mod moment;
 mod party;
 mod values;
 
@@ -14,7 +16,12 @@ pub use args::{
     CheckArgs, CsvArgs, CsvFormatArgs, DemoCli, DemoCommand, DocArgs, HolderCli, HolderCommand, HolderDoctorArgs, HomeArgs, InitArgs,
     LedgerArgs, LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
 };
+pub use args_verifier::{
+    AuditArgs, AuditCommand, AuditOpenArgs, AuditSampleArgs, ReceiptArgs, ReceiptCommand, ReceiptShowArgs, ReceiptVerifyArgs, RequestArgs,
+    RequestCommand, RequestNewArgs, RequestShowArgs, RequestSignArgs,
+};
 pub use entry::{demo_main, holder_main, verifier_main};
+pub use moment::Moment;
 pub use values::{ByteSize, Share};
 
 #[cfg(test)]

@@ -112,12 +112,6 @@ impl RowReader {
         self.plan.get(field).is_some()
     }
 
-    /// Whether ids come from a column; otherwise they are the rows' numbers.
-    #[must_use]
-    pub fn has_id(&self) -> bool {
-        self.plan.get(Field::Id).is_some()
-    }
-
     /// The next rows, `None` after the last.
     ///
     /// # Errors

@@ -3,33 +3,28 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use oblink_linkage::Ruleset;
 use oblink_quic::{Fingerprint, Options, dial};
-use oblink_session::blind::{BlindSeed, Blinder};
-use oblink_session::head::LogHead;
-use oblink_session::limits::BATCH_TOKENS_DEFAULT;
-use oblink_session::question::Question;
-use oblink_session::request::{Request, to_hex};
+use oblink_session::blind::Blinder;
+use oblink_session::request::to_hex;
 use oblink_session::verifier::{VerifierContext, VerifierHandshake};
-use rand::rand_core::UnwrapErr;
-use rand::rngs::SysRng;
 use serde_json::json;
 
+use super::heads::KnownHead;
 use super::input::List;
 use super::line::{self, Answer};
+use super::question::{Prepared, prepare};
+use super::request::directory::RequestDirectory;
 use crate::cli::CheckArgs;
-use crate::date::Date;
+use crate::date::{Date, unix_ms};
 use crate::failure::{Failure, io_cause};
 use crate::files::write_atomically;
 use crate::frames::Traffic;
 use crate::home::{Home, Role};
-use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::results::{Counts, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsMeta};
-use crate::rows::RowReader;
-use crate::tokens::ruleset_by_name;
 use crate::usage::Usage;
 
 /// How long the transport gets to tell the holder that this side is done.
@@ -42,31 +37,26 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let began = Instant::now();
     let home = &Home::open(&args.home.home, Role::Verifier)?;
-    let ruleset = ruleset_by_name(&args.ruleset)?;
     let peers = home.peers()?;
     let (label, pin) = peers.select(args.peer.as_deref())?;
     let plan = OutputPlan::prepare(&args.output, &args.csv.source())?;
-    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
-
-    let request_id: [u8; 16] = *system_bytes()?;
-    let seed = BlindSeed::from_bytes(system_bytes()?);
-    let blinder = Blinder::new(&seed, request_id);
-    let list = List::read(reader, ruleset, &blinder, reporter)?;
-    say_what_is_asked(&list, reporter);
-    if list.pairs == 0 {
+    let mut prepared = prepare(args, home, &pin, reporter)?;
+    say_what_is_asked(&prepared.list, reporter);
+    if prepared.question.is_none() {
         reporter.warn("no row can be submitted: the holder was not asked");
-        return write_results(&plan, &list, ruleset, None, reporter, began, &Traffic::default());
+        return write_results(&plan, &prepared.list, prepared.ruleset, None, reporter, began, &Traffic::default());
     }
 
-    let request = Request::new(request_id, list.pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
-        .map_err(|error| Failure::input("request", error.to_string()))?;
+    let known = KnownHead::of(home, &pin);
     let context = Arc::new(VerifierContext { fingerprint: *home.fingerprint().as_bytes(), statement_key: home.statement_key() });
-    let question = Question::unsigned(request)?;
-    let handshake = VerifierHandshake::new(context, *pin.as_bytes(), question, LogHead::NONE, &mut UnwrapErr(SysRng));
+    let handshake = prepared.handshake(context, &pin, known.read()?)?;
     let traffic = Arc::new(Traffic::default());
+    let Prepared { list, ruleset, blinder, directory, .. } = prepared;
     let list = Arc::new(list);
-    let answer = ask(home, args, pin, handshake, blinder, &list, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
-    keep_receipt(home, &answer)?;
+    let answer =
+        ask(home, args, pin, handshake, blinder, &list, &known, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
+    known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
+    keep_receipt(home, directory.as_ref(), &answer)?;
     forget_old_sets(&answer);
     write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
 }
@@ -92,6 +82,7 @@ fn ask(
     handshake: VerifierHandshake,
     blinder: Blinder,
     list: &Arc<List>,
+    known: &KnownHead,
     traffic: &Arc<Traffic>,
     reporter: &Reporter,
 ) -> Result<Answer, Failure> {
@@ -106,7 +97,8 @@ fn ask(
         let address = resolve(&args.holder).await?;
         let connection = dial(address, &identity, pin, &transport).await?;
         let bar = reporter.count_bar("asking", list.tokens.len() as u64);
-        let answer = line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), Arc::clone(traffic), &bar).await;
+        let answer =
+            line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), known, Arc::clone(traffic), &bar).await;
         bar.finish();
         let answer = match answer {
             Err(failure) => Err(line::reason(&connection, failure).await),
@@ -154,10 +146,14 @@ fn forget_old_sets(answer: &Answer) {
     }
 }
 
-fn keep_receipt(home: &Home, answer: &Answer) -> Result<(), Failure> {
-    let path = home.receipts().join(format!("{}.json", to_hex(&answer.finished.facts().session_id())));
-    write_atomically(&path, answer.finished.receipt().to_json().as_bytes())
-        .map_err(|error| Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))
+fn keep_receipt(home: &Home, directory: Option<&RequestDirectory>, answer: &Answer) -> Result<(), Failure> {
+    let json = answer.finished.receipt().to_json();
+    let own = home.receipts().join(format!("{}.json", to_hex(&answer.finished.facts().session_id())));
+    for path in std::iter::once(own).chain(directory.map(RequestDirectory::receipt)) {
+        write_atomically(&path, json.as_bytes())
+            .map_err(|error| Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))?;
+    }
+    Ok(())
 }
 
 fn write_results(
@@ -197,6 +193,7 @@ fn write_results(
     let session = facts.map(|facts| to_hex(&facts.session_id()));
     let set_id = facts.map(|facts| to_hex(&facts.offer.set_id));
     let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());
+    let authority = facts.map_or("unsigned", |facts| facts.authority.as_str());
     let receipt_digest = finished.as_ref().map(|finished| to_hex(&finished.receipt().digest()));
     let class = ruleset.class().as_str();
     let counts = writer.finish(|counts| ResultsMeta {
@@ -208,7 +205,7 @@ fn write_results(
         class: class.to_owned(),
         counts,
         receipt_digest: receipt_digest.clone(),
-        authority: "unsigned".to_owned(),
+        authority: authority.to_owned(),
         input_sha256: to_hex(&list.summary.sha256),
         meaning: Meaning::of_class(class),
     })?;
@@ -220,7 +217,7 @@ fn write_results(
         "as_of": as_of,
         "ruleset": ruleset.name(),
         "class": class,
-        "authority": "unsigned",
+        "authority": authority,
         "rows": counts.rows,
         "submitted": counts.submitted,
         "match": counts.matched,

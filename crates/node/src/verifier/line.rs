@@ -18,6 +18,7 @@ use oblink_store::sealed::{ReceivedSet, VerifiedSet, set_path};
 use rayon::prelude::*;
 use tokio::task::JoinSet;
 
+use super::heads::KnownHead;
 use super::input::List;
 use crate::date::unix_ms;
 use crate::failure::Failure;
@@ -83,13 +84,15 @@ pub(super) async fn reason(connection: &Connection, failure: Failure) -> Failure
     tokio::time::timeout(REASON_WAIT, connection.closed()).await.map_or(failure, Failure::from)
 }
 
-/// Runs the whole session. Nothing is kept of it on failure but bytes of the set.
+/// Runs the whole session. Nothing is kept of it on failure but the holder's head and bytes of the set.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
 pub(super) async fn run(
     connection: &Connection,
     handshake: VerifierHandshake,
     blinder: Blinder,
     list: Arc<List>,
     sets: &Path,
+    known: &KnownHead,
     traffic: Arc<Traffic>,
     bar: &Bar,
 ) -> Result<Answer, Failure> {
@@ -97,6 +100,9 @@ pub(super) async fn run(
     send(&mut to, &handshake.hello(now())?, &traffic).await?;
     let welcome = answer_in_time(&mut from, FrameType::Welcome, &traffic).await?;
     let session = handshake.receive_welcome(&welcome, now())?;
+    if let Some(head) = session.welcomed() {
+        known.keep_welcomed(head, session.holder_certificate())?;
+    }
     check_room(sets, session.offer())?;
     let tokens = session.request().tokens() as usize;
     let running = Arc::new(Running {
@@ -171,7 +177,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
     let (blinded, frame) = blocking(move || {
         let first = plan.first_token() as usize;
         let blind = |range: std::ops::Range<usize>| {
-            let tokens = tokens_of(&working.list, first + range.start, range.len())?;
+            let tokens = working.list.tokens(first + range.start, range.len())?;
             Ok(plan.blind_slice(&working.blinder, range, &tokens)?)
         };
         let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
@@ -195,7 +201,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         let first = verified.first_token();
         let ranges: Vec<_> = verified.slices().enumerate().collect();
         let finalise = |(slice, range): (usize, std::ops::Range<usize>)| {
-            let tokens = tokens_of(&running.list, first as usize + range.start, range.len())?;
+            let tokens = running.list.tokens(first as usize + range.start, range.len())?;
             let tags = verified.tags(slice, &tokens)?;
             Ok(tags.into_iter().zip(first + range.start as u64..).collect::<Vec<_>>())
         };
@@ -206,10 +212,6 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
     })
     .await?;
     Ok(tokens)
-}
-
-fn tokens_of(list: &List, first: usize, count: usize) -> Result<Vec<&[u8]>, Failure> {
-    (first..first + count).map(|i| list.tokens.get(i).ok_or_else(|| Failure::bug("a token is missing"))).collect()
 }
 
 /// The sealed set: from an earlier session of this epoch if it is here and whole, else from the holder (SPEC SET-7).

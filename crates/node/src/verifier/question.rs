@@ -1,0 +1,171 @@
+//! What `check` puts to a holder: a list by itself, in pilot mode, or an approved request and exactly its list.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use oblink_linkage::Ruleset;
+use oblink_quic::Fingerprint;
+use oblink_session::blind::{BlindSeed, Blinder};
+use oblink_session::head::LogHead;
+use oblink_session::limits::BATCH_TOKENS_DEFAULT;
+use oblink_session::question::Question;
+use oblink_session::request::{Manifest, Request};
+use oblink_session::verifier::{VerifierContext, VerifierHandshake};
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+
+use super::conditions::Conditions;
+use super::input::List;
+use super::request::directory::{Found, RequestDirectory, Secret, read_bounded};
+use super::request::recompute::{list_differences, read_list, ruleset_differences};
+use crate::cli::CheckArgs;
+use crate::date::{rfc3339, unix_ms};
+use crate::failure::{Failure, io_cause};
+use crate::files::write_atomically;
+use crate::home::Home;
+use crate::random::system_bytes;
+use crate::report::Reporter;
+use crate::rows::RowReader;
+use crate::tokens::ruleset_by_name;
+
+/// The most bytes of a saved handshake: a request and three digests.
+const STATE_BYTES_MAX: usize = 1 << 17;
+
+/// A list that is ready to be asked.
+pub(super) struct Prepared {
+    pub(super) list: List,
+    pub(super) ruleset: &'static Ruleset,
+    pub(super) blinder: Blinder,
+    /// What is asked; `None` where no row can be.
+    pub(super) question: Option<Question>,
+    /// The request's directory, where there is one.
+    pub(super) directory: Option<RequestDirectory>,
+}
+
+/// Reads the list of `check`, with its request where there is one.
+///
+/// # Errors
+/// Exit 3: input, request, or an input that is not the request's list.
+pub(super) fn prepare(args: &CheckArgs, home: &Home, holder: &Fingerprint, reporter: &Reporter) -> Result<Prepared, Failure> {
+    match &args.request {
+        Some(path) => approved(args, path, home, holder, reporter),
+        None => unsigned(args, reporter),
+    }
+}
+
+fn unsigned(args: &CheckArgs, reporter: &Reporter) -> Result<Prepared, Failure> {
+    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
+    let request_id: [u8; 16] = *system_bytes()?;
+    let seed = BlindSeed::from_bytes(system_bytes()?);
+    let blinder = Blinder::new(&seed, request_id);
+    let list = List::read(reader, ruleset, &blinder, None, reporter)?;
+    let question = match list.pairs {
+        0 => None,
+        pairs => {
+            let request =
+                Request::new(request_id, pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
+                    .map_err(|error| Failure::input("request", error.to_string()))?;
+            Some(Question::unsigned(request)?)
+        }
+    };
+    Ok(Prepared { list, ruleset, blinder, question, directory: None })
+}
+
+fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, reporter: &Reporter) -> Result<Prepared, Failure> {
+    let directory = RequestDirectory::open(path)?;
+    let manifest = directory.manifest()?;
+    if manifest.holder != *holder.as_bytes() {
+        // Another holder was not to hear of it, and nobody has approved what it would be asked.
+        return Err(Failure::input(
+            "other_holder",
+            format!("the request is to another holder, {}", Fingerprint::from_bytes(manifest.holder)),
+        )
+        .with_hint("say which holder with --peer, or make a request to this one and have it signed"));
+    }
+    let secret = Secret::read(&directory.secret())?;
+    let signatures = directory.read_signatures()?;
+    warn(manifest, &signatures, home, reporter);
+    let other_list = |what: &str| {
+        Failure::input("other_list", format!("this is not the list that the request commits to: {what}"))
+            .with_hint("nothing was sent; give the --input, --map and --person-id of request new, or make a new request and have it signed")
+    };
+    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let mut differences = ruleset_differences(manifest, ruleset);
+    if !secret.belongs_to(manifest) {
+        differences.push("blind_seed_digest");
+    }
+    if !differences.is_empty() {
+        return Err(other_list(&differences.join(", ")));
+    }
+    // Before the list is read: that is long, and this is quick.
+    let signatures = signatures.into_iter().map(|found| found.bytes).collect();
+    let question = Question::authorised(directory.request().clone(), signatures, directory.batches()?)?;
+    let conditions = Conditions::of_request(manifest, secret.as_of)?;
+    let person_id = args.person_id.as_deref();
+    let list = read_list(&args.csv.source(), args.csv.options(), person_id, ruleset, conditions, &secret, false, reporter)?;
+    let differences = list_differences(manifest, &list);
+    if !differences.is_empty() {
+        return Err(other_list(&differences.join(", ")));
+    }
+    let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
+    Ok(Prepared { list, ruleset, blinder, question: Some(question), directory: Some(directory) })
+}
+
+/// What the holder will refuse, as far as it shows here. Whether it does is the holder's to say.
+fn warn(manifest: &Manifest, signatures: &[Found], home: &Home, reporter: &Reporter) {
+    if manifest.verifier != *home.fingerprint().as_bytes() {
+        reporter.warn("the request names another verifier than this home: the holder will refuse it");
+    }
+    let now = unix_ms(SystemTime::now());
+    if now < manifest.not_before_unix_ms || now > manifest.not_after_unix_ms {
+        let at = |unix_ms| rfc3339(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(unix_ms));
+        let (from, to) = (at(manifest.not_before_unix_ms), at(manifest.not_after_unix_ms));
+        reporter.warn(&format!("the request is valid from {from} to {to}, and not now: the holder will refuse it"));
+    }
+    if signatures.is_empty() {
+        reporter.warn("nobody has signed the request: a holder with a policy will refuse it");
+    }
+    for found in signatures {
+        if let Err(error) = &found.verdict {
+            reporter.warn(&format!("{}: {error}", found.name));
+        }
+    }
+}
+
+impl Prepared {
+    /// The handshake: that of an earlier run of the same request, so that a session goes on where it was broken off, or a new one, which is
+    /// kept before its Hello goes out.
+    ///
+    /// # Errors
+    /// Exit 3: the state that is there is another request's or damaged, or cannot be written.
+    pub(super) fn handshake(
+        &mut self,
+        context: Arc<VerifierContext>,
+        holder: &Fingerprint,
+        known: LogHead,
+    ) -> Result<VerifierHandshake, Failure> {
+        let question = self.question.take().ok_or_else(|| Failure::bug("there is nothing to ask"))?;
+        let fresh = |question| VerifierHandshake::new(Arc::clone(&context), *holder.as_bytes(), question, known, &mut UnwrapErr(SysRng));
+        let Some(directory) = &self.directory else { return Ok(fresh(question)) };
+        let place = directory.state();
+        let shown = place.display();
+        match read_bounded(&place, STATE_BYTES_MAX) {
+            Ok(bytes) => VerifierHandshake::restore(context, *holder.as_bytes(), question, known, &bytes).map_err(|error| {
+                Failure::input("saved_state", format!("{shown}: {error}"))
+                    .with_hint("it is what an earlier check of this directory left: restore the request it was of, or make a new request")
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let handshake = fresh(question);
+                write_atomically(&place, &handshake.save()?).map_err(|error| {
+                    Failure::input("state_write", format!("cannot write {shown}: {}", io_cause(&error)))
+                        .with_hint("let this user write the request's directory: a broken line could not be taken up again otherwise")
+                })?;
+                Ok(handshake)
+            }
+            Err(error) => Err(Failure::input("saved_state", format!("cannot read {shown}: {}", io_cause(&error)))),
+        }
+    }
+}
