@@ -4,7 +4,7 @@
 mod pair;
 
 use oblink_session::error::{Error, Incompatibility, Misbehaviour, Refusal, RefusalCode};
-use oblink_session::holder::HolderHandshake;
+use oblink_session::holder::{HolderHandshake, House};
 use oblink_session::ledger::LedgerError;
 use oblink_session::request::Request;
 use oblink_session::wire::{Batch, Evaluated, Frame, FrameType, Hello, ReceiptMessage, Welcome, WireError};
@@ -52,8 +52,9 @@ fn a_bad_hello_is_refused_before_anything_is_reserved() {
 fn a_verifier_without_a_sealed_set_is_told_so() {
     let mut pair = Pair::new(5, 1, 4);
     let hello = pair.handshake().hello(NOW).unwrap();
-    let error =
-        HolderHandshake::new(pair.holder.clone(), pair.verifier.fingerprint).receive_hello(&hello, None, NOW, &mut pair.rng).unwrap_err();
+    let received = HolderHandshake::new(pair.holder.clone(), pair.verifier.fingerprint).receive_hello(&hello, NOW).unwrap();
+    let house = House { policy: None, countersignatures: Vec::new(), offer: None, now_unix_ms: NOW };
+    let error = received.decide(house, &mut pair.rng).unwrap_err();
     assert_eq!(code(&error), RefusalCode::NotSealed);
 }
 
@@ -100,6 +101,9 @@ fn a_bad_welcome_is_refused() {
         |w| w.public_key = vec![0xff; 32],
         |w| w.public_key.push(0),
         |w| w.authority = 1,
+        |w| (w.authority, w.policy) = (1, [1; 32]),
+        |w| w.policy = [1; 32],
+        |w| w.authority = 2,
     ];
     for (i, change) in cases.into_iter().enumerate() {
         let mut pair = Pair::new(5, 1, 4);
@@ -160,7 +164,7 @@ fn a_bad_batch_is_refused_and_not_charged() {
         let mut pair = Pair::new(6, 1, 4);
         let (mut holder, mut verifier) = pair.open();
         let blinded = pair.blind(&mut verifier).unwrap();
-        let mut batch = Batch::from_frame(&verifier.submit(&blinded)).unwrap();
+        let mut batch = Batch::from_frame(&verifier.submit(&blinded).unwrap()).unwrap();
         change(&mut batch);
         assert_eq!(code(&pair.answer(&mut holder, &batch.to_frame()).unwrap_err()), want, "case {i}");
         assert_eq!(pair.ledger.charged_tokens, 0, "case {i}");
@@ -176,7 +180,7 @@ fn an_invalid_element_is_the_verifiers_fault() {
         let mut pair = Pair::new(4, 1, 4);
         let (mut holder, mut verifier) = pair.open();
         let blinded = pair.blind(&mut verifier).unwrap();
-        let mut batch = Batch::from_frame(&verifier.submit(&blinded)).unwrap();
+        let mut batch = Batch::from_frame(&verifier.submit(&blinded).unwrap()).unwrap();
         batch.blinded[3] = bad;
         let body = batch_statement_body(
             verifier.session_id(),
@@ -201,12 +205,12 @@ fn another_batch_under_a_charged_index_is_refused() {
     let (mut holder, welcome) = pair.admit(&frame).unwrap();
     let mut verifier = hello.receive_welcome(&welcome, NOW).unwrap();
     let blinded = pair.blind(&mut verifier).unwrap();
-    pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+    pair.answer(&mut holder, &verifier.submit(&blinded).unwrap()).unwrap();
     // The list changes, so the blinds change, so the batch does.
     pair.tokens[0] = b"somebody else".to_vec();
     let mut verifier = oblink_session::verifier::VerifierSession::restore(pair.verifier.clone(), &verifier.save().unwrap()).unwrap();
     let other = pair.blind(&mut verifier).unwrap();
-    let other = verifier.submit(&other);
+    let other = verifier.submit(&other).unwrap();
     assert_eq!(code(&pair.answer(&mut holder, &other).unwrap_err()), RefusalCode::BatchConflict);
     // After a restart the ledger remembers it.
     let (mut holder, _) = pair.admit(&frame).unwrap();
@@ -241,7 +245,7 @@ fn a_bad_answer_is_refused() {
         let mut pair = Pair::new(6, 1, 4);
         let (mut holder, mut verifier) = pair.open();
         let blinded = pair.blind(&mut verifier).unwrap();
-        let answer = pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+        let answer = pair.answer(&mut holder, &verifier.submit(&blinded).unwrap()).unwrap();
         let mut answer = Evaluated::from_frame(&answer).unwrap();
         change(&mut answer);
         let error = Pair::verify(&verifier, &answer.to_frame(), blinded).unwrap_err();
@@ -257,7 +261,7 @@ fn another_key_is_refused() {
     let seed = oblink_session::epoch::EpochSeed::from_bytes(zeroize::Zeroizing::new([99; 32]));
     pair.keys = oblink_session::epoch::EpochKeys::derive(&seed, [4; 16]).unwrap();
     let blinded = pair.blind(&mut verifier).unwrap();
-    let answer = pair.answer(&mut holder, &verifier.submit(&blinded)).unwrap();
+    let answer = pair.answer(&mut holder, &verifier.submit(&blinded).unwrap()).unwrap();
     assert!(matches!(Pair::verify(&verifier, &answer, blinded), Err(Error::PeerMisbehaved(Misbehaviour::Proof { index: 0 }))));
 }
 
@@ -266,7 +270,7 @@ fn an_answer_to_one_batch_is_none_to_another() {
     let mut pair = Pair::new(8, 1, 4);
     let (mut holder, mut verifier) = pair.open();
     let (first, second) = (pair.blind(&mut verifier).unwrap(), pair.blind(&mut verifier).unwrap());
-    let answer = pair.answer(&mut holder, &verifier.submit(&first)).unwrap();
+    let answer = pair.answer(&mut holder, &verifier.submit(&first).unwrap()).unwrap();
     assert!(matches!(verifier.receive_evaluated(&answer, second), Err(Error::PeerMisbehaved(Misbehaviour::Batch { index: 0, .. }))));
 }
 
@@ -276,9 +280,9 @@ fn an_early_or_a_different_complete_is_refused() {
     let mut pair = Pair::new(8, 1, 4);
     let (mut holder, mut verifier) = pair.open();
     let complete = |transcript| oblink_session::wire::Complete { transcript }.to_frame().unwrap();
-    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), NOW).unwrap_err()), RefusalCode::OutOfTurn);
+    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), &mut pair.ledger, NOW).unwrap_err()), RefusalCode::OutOfTurn);
     pair.run_batches(&mut holder, &mut verifier);
-    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), NOW).unwrap_err()), RefusalCode::TranscriptDiffers);
+    assert_eq!(code(&holder.receive_complete(&complete([0; 64]), &mut pair.ledger, NOW).unwrap_err()), RefusalCode::TranscriptDiffers);
     pair.finish(&mut holder, verifier);
 }
 
@@ -311,6 +315,9 @@ fn a_receipt_that_says_something_else_is_refused() {
     for (find, replace) in [
         ("\"pairs\":4", "\"pairs\":5"),
         ("\"unsigned\"", "\"signed\""),
+        ("\"disclosure\":\"none\"", "\"disclosure\":\"count\""),
+        ("\"policy\":\"\"", "\"policy\":\"00\""),
+        ("\"ledger_root\":\"", "\"ledger_root\":\"0"),
         ("\"as_of\":20261122", "\"as_of\":20261123"),
         ("{\"as_of\"", "{ \"as_of\""),
         ("}", ",\"more\":1}"),
@@ -319,13 +326,14 @@ fn a_receipt_that_says_something_else_is_refused() {
         let (mut holder, mut verifier) = pair.open();
         pair.run_batches(&mut holder, &mut verifier);
         let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
-        let completed = holder.receive_complete(&complete, NOW).unwrap().commit(&mut pair.ledger).unwrap();
+        let completed = holder.receive_complete(&complete, &mut pair.ledger, NOW).unwrap().commit(&mut pair.ledger).unwrap();
         let frame = holder.completed(completed).unwrap();
-        let body = ReceiptMessage::from_frame(&frame).unwrap().body;
-        let changed = String::from_utf8(body).unwrap().replacen(find, replace, 1).into_bytes();
+        let ReceiptMessage { body, consistency, .. } = ReceiptMessage::from_frame(&frame).unwrap();
+        let changed = String::from_utf8(body.clone()).unwrap().replacen(find, replace, 1).into_bytes();
+        assert_ne!(body, changed);
         // Signed by the holder, and still not what happened.
         let signature = pair.holder.statement_key.sign(oblink_session::statement::StatementKind::Receipt, &changed);
-        let error = awaiting.receive_receipt(&ReceiptMessage { body: changed, signature }.to_frame().unwrap(), NOW).unwrap_err();
+        let error = awaiting.receive_receipt(&ReceiptMessage { body: changed, signature, consistency }.to_frame().unwrap(), NOW).unwrap_err();
         assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Receipt(_))), "{find}: {error:?}");
     }
 }
@@ -337,7 +345,7 @@ fn a_receipt_with_a_bad_signature_or_from_the_future_is_refused() {
         let (mut holder, mut verifier) = pair.open();
         pair.run_batches(&mut holder, &mut verifier);
         let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
-        let completed = holder.receive_complete(&complete, NOW + ahead).unwrap().commit(&mut pair.ledger).unwrap();
+        let completed = holder.receive_complete(&complete, &mut pair.ledger, NOW + ahead).unwrap().commit(&mut pair.ledger).unwrap();
         let mut message = ReceiptMessage::from_frame(&holder.completed(completed).unwrap()).unwrap();
         message.signature[0] ^= flip;
         assert!(awaiting.receive_receipt(&message.to_frame().unwrap(), NOW).is_err());
@@ -353,12 +361,12 @@ fn a_frame_out_of_turn_is_refused_in_every_state() {
         |error: Error| assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Wire(WireError::UnexpectedType { .. }))), "{error:?}");
     let (mut holder, mut verifier) = pair.open();
     out_of_turn(holder.receive_batch(&hello, NOW).unwrap_err());
-    out_of_turn(holder.receive_complete(&hello, NOW).unwrap_err());
+    out_of_turn(holder.receive_complete(&hello, &mut pair.ledger, NOW).unwrap_err());
     out_of_turn(holder.receive_acknowledge(&hello).unwrap_err());
     out_of_turn(holder.receive_set_request(&hello).unwrap_err());
     out_of_turn(pair.handshake().receive_welcome(&hello, NOW).unwrap_err());
     let blinded = pair.blind(&mut verifier).unwrap();
-    let batch = verifier.submit(&blinded);
+    let batch = verifier.submit(&blinded).unwrap();
     out_of_turn(verifier.receive_evaluated(&batch, blinded).unwrap_err());
     out_of_turn(pair.admit(&batch).unwrap_err());
     out_of_turn(oblink_session::clock::answer_ping(&hello, NOW).unwrap_err());
@@ -380,9 +388,9 @@ fn more_batches_in_flight_than_allowed_are_refused() {
     let out: Vec<_> = std::iter::from_fn(|| pair.blind(&mut verifier)).collect();
     let mut working = Vec::new();
     for batch in &out {
-        working.push(pair.evaluate(&mut holder, &verifier.submit(batch)).unwrap());
+        working.push(pair.evaluate(&mut holder, &verifier.submit(batch).unwrap()).unwrap());
     }
-    let again = verifier.submit(&out[0]);
+    let again = verifier.submit(&out[0]).unwrap();
     assert_eq!(code(&holder.receive_batch(&again, NOW).unwrap_err()), RefusalCode::OutOfTurn);
     holder.answer(working.pop().unwrap()).unwrap();
     assert!(holder.receive_batch(&again, NOW).is_ok(), "an answer makes room");
@@ -406,11 +414,11 @@ fn repro_answers_survive_a_charge_that_does_not_commit() {
     let mut pair = Pair::new(3, 1, 1);
     let (mut holder, mut verifier) = pair.open();
     let first = pair.blind(&mut verifier).unwrap();
-    let answer = pair.answer(&mut holder, &verifier.submit(&first)).unwrap();
+    let answer = pair.answer(&mut holder, &verifier.submit(&first).unwrap()).unwrap();
     verifier.accept(&Pair::verify(&verifier, &answer, first).unwrap()).unwrap();
     let second = pair.blind(&mut verifier).unwrap();
     // The ledger is busy: this charge is dropped with all that it carried.
-    drop(holder.receive_batch(&verifier.submit(&second), NOW).unwrap());
+    drop(holder.receive_batch(&verifier.submit(&second).unwrap(), NOW).unwrap());
     holder.suspend(&mut pair.ledger, NOW).unwrap();
     let booked = pair.ledger.sessions.values().next().unwrap();
     assert!(booked.charges[&0].evaluated_digest.is_some());
@@ -427,7 +435,7 @@ fn a_resumed_session_names_the_batches_to_send_again() {
     let mut verifier = handshake.receive_welcome(&welcome, NOW).unwrap();
     for _ in 0..2 {
         let batch = pair.blind(&mut verifier).unwrap();
-        let answer = pair.answer(&mut holder, &verifier.submit(&batch)).unwrap();
+        let answer = pair.answer(&mut holder, &verifier.submit(&batch).unwrap()).unwrap();
         verifier.accept(&Pair::verify(&verifier, &answer, batch).unwrap()).unwrap();
     }
     drop(holder); // a crash: nothing is suspended
@@ -441,7 +449,7 @@ fn proof_tokens_do_not_travel() {
     let mut pair = Pair::new(4, 1, 4);
     let (mut holder, mut verifier) = pair.open();
     let blinded = pair.blind(&mut verifier).unwrap();
-    let frame = verifier.submit(&blinded);
+    let frame = verifier.submit(&blinded).unwrap();
     let charged = holder.receive_batch(&frame, NOW).unwrap().commit(&mut pair.ledger).unwrap();
     let seed = oblink_session::epoch::EpochSeed::from_bytes(zeroize::Zeroizing::new([3; 32]));
     let other = oblink_session::epoch::EpochKeys::derive(&seed, [5; 16]).unwrap();
@@ -462,7 +470,7 @@ fn a_backdated_receipt_is_refused() {
     let (mut holder, mut verifier) = pair.open();
     pair.run_batches(&mut holder, &mut verifier);
     let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
-    let completed = holder.receive_complete(&complete, NOW - 300_001).unwrap().commit(&mut pair.ledger).unwrap();
+    let completed = holder.receive_complete(&complete, &mut pair.ledger, NOW - 300_001).unwrap().commit(&mut pair.ledger).unwrap();
     let frame = holder.completed(completed).unwrap();
     assert!(matches!(awaiting.receive_receipt(&frame, NOW), Err(Error::Incompatible(Incompatibility::Clock { .. }))));
 }
@@ -483,7 +491,8 @@ fn a_saved_state_cannot_smuggle_in_a_receipt() {
     pair.finish(&mut holder, verifier);
     let mut bytes = holder.save().unwrap();
     assert!(oblink_session::holder::HolderSession::restore(pair.holder.clone(), &bytes).is_ok());
-    let last = bytes.len() - 1;
+    // The last byte of its signature: size and root of Welcome's head come after it.
+    let last = bytes.len() - 1 - 8 - 32;
     bytes[last] ^= 1;
     assert!(matches!(oblink_session::holder::HolderSession::restore(pair.holder.clone(), &bytes), Err(Error::SavedState(_))));
 }

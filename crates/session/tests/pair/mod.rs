@@ -8,110 +8,37 @@
     reason = "each test binary uses its part; tests may panic"
 )]
 
+pub mod ledger;
+pub mod officials;
+
+pub use ledger::MemoryLedger;
+
+use oblink_session::authority::Policy;
 use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
 use oblink_session::error::Error;
-use oblink_session::holder::{EvaluatedBatch, HolderContext, HolderHandshake, HolderSession};
-use oblink_session::ledger::{
-    ChargeEntry, ChargeOutcome, ChargedBatch, CompletionEntry, Ledger, LedgerError, SessionEntry, SessionOpening,
-};
+use oblink_session::head::LogHead;
+use oblink_session::holder::{EvaluatedBatch, HolderContext, HolderHandshake, HolderSession, House, PendingAdmission};
 use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
+use oblink_session::question::Question;
 use oblink_session::receipt::Receipt;
 use oblink_session::request::Request;
 use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::statement::{StatementKey, fingerprint_of};
 use oblink_session::tag::{Tag, TagPrefix, Tau};
-use oblink_session::verifier::{BlindedBatch, CheckedSet, VerifiedBatch, VerifierContext, VerifierHandshake, VerifierSession};
+use oblink_session::verifier::{
+    BatchPlan, BlindedBatch, CheckedSet, Finished, VerifiedBatch, VerifierContext, VerifierHandshake, VerifierSession,
+};
 use oblink_session::wire::Frame;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The time, for both.
 pub const NOW: u64 = 1_800_000_000_000;
-/// The ruleset's digest.
+/// The ruleset's digest in unsigned sessions.
 pub const RULESET: [u8; 32] = [0x5a; 32];
-
-/// A ledger that keeps to the contract and forgets everything with the process.
-#[derive(Default)]
-pub struct MemoryLedger {
-    pub sessions: BTreeMap<[u8; 16], Booked>,
-    pub charged_tokens: u64,
-}
-
-pub struct Booked {
-    pub entry: SessionEntry,
-    pub charges: BTreeMap<u64, ChargedBatch>,
-    pub receipt: Option<(Vec<u8>, [u8; 64])>,
-    pub acknowledged: Option<[u8; 64]>,
-}
-
-impl MemoryLedger {
-    fn booked(&mut self, session_id: &[u8; 16]) -> Result<&mut Booked, LedgerError> {
-        self.sessions.values_mut().find(|booked| booked.entry.session_id == *session_id).ok_or(LedgerError::SessionNotOpen)
-    }
-
-    fn book_answers(&mut self, session_id: &[u8; 16], answered: &[(u64, [u8; 32])]) -> Result<(), LedgerError> {
-        let booked = self.booked(session_id)?;
-        for (index, digest) in answered {
-            booked.charges.get_mut(index).ok_or(LedgerError::SessionNotOpen)?.evaluated_digest = Some(*digest);
-        }
-        Ok(())
-    }
-}
-
-impl Ledger for MemoryLedger {
-    fn open_session(&mut self, entry: &SessionEntry) -> Result<SessionOpening, LedgerError> {
-        if let Some(booked) = self.sessions.get(&entry.request_id) {
-            let same = |entry: &SessionEntry| {
-                (entry.verifier, entry.verifier_nonce, entry.request_digest, entry.verifier_certificate, entry.offered.clone())
-            };
-            if same(&booked.entry) != same(entry) {
-                return Err(LedgerError::RequestConflict);
-            }
-            let charged = booked.charges.values().cloned().collect();
-            return Ok(SessionOpening::Resumed { holder_nonce: booked.entry.holder_nonce, charged, receipt: booked.receipt.clone() });
-        }
-        let left = entry.epoch_evaluations_max - self.charged_tokens;
-        if entry.tokens > left {
-            return Err(LedgerError::BudgetExhausted { asked: entry.tokens, left });
-        }
-        self.sessions
-            .insert(entry.request_id, Booked { entry: entry.clone(), charges: BTreeMap::new(), receipt: None, acknowledged: None });
-        Ok(SessionOpening::New)
-    }
-
-    fn charge(&mut self, entry: &ChargeEntry) -> Result<ChargeOutcome, LedgerError> {
-        self.book_answers(&entry.session_id, &entry.answered)?;
-        let booked = self.booked(&entry.session_id)?;
-        if let Some(known) = booked.charges.get(&entry.index) {
-            let same = known.blinded_digest == entry.blinded_digest;
-            return if same { Ok(ChargeOutcome::Same) } else { Err(LedgerError::BatchConflict { index: entry.index }) };
-        }
-        booked
-            .charges
-            .insert(entry.index, ChargedBatch { index: entry.index, blinded_digest: entry.blinded_digest, evaluated_digest: None });
-        self.charged_tokens += u64::from(entry.tokens);
-        Ok(ChargeOutcome::New)
-    }
-
-    fn complete(&mut self, entry: &CompletionEntry) -> Result<(), LedgerError> {
-        self.book_answers(&entry.session_id, &entry.answered)?;
-        self.booked(&entry.session_id)?.receipt = Some((entry.receipt.clone(), entry.signature));
-        Ok(())
-    }
-
-    fn acknowledge(&mut self, session_id: &[u8; 16], signature: &[u8; 64]) -> Result<(), LedgerError> {
-        self.booked(session_id)?.acknowledged = Some(*signature);
-        Ok(())
-    }
-
-    fn suspend(&mut self, session_id: &[u8; 16], answered: &[(u64, [u8; 32])], _: u64) -> Result<(), LedgerError> {
-        self.book_answers(session_id, answered)
-    }
-}
 
 /// A sealed set that counts as checked: these tests are about the states, the store's are about sets.
 pub struct Checked(pub SetOffer);
@@ -133,6 +60,15 @@ pub struct Pair {
     pub tokens: Vec<Vec<u8>>,
     pub seed: BlindSeed,
     pub rng: StdRng,
+    /// The policy that the holder's house hands in.
+    pub policy: Option<Policy>,
+    /// What the verifier brings, where the request is authorised.
+    pub signatures: Vec<Vec<u8>>,
+    pub digests: Vec<[u8; 32]>,
+    /// What the holder's officials gave.
+    pub countersignatures: Vec<Vec<u8>>,
+    /// The head that the verifier presents.
+    pub known: LogHead,
 }
 
 fn statement_key(seed: u8) -> (StatementKey, [u8; 32]) {
@@ -143,19 +79,23 @@ fn statement_key(seed: u8) -> (StatementKey, [u8; 32]) {
 
 impl Pair {
     pub fn new(pairs: u64, tokens_per_pair: u16, batch_tokens: u32) -> Self {
+        Self::under(Request::new([7; 16], pairs, batch_tokens, "us-exact-1", RULESET, tokens_per_pair).unwrap())
+    }
+
+    /// Both parties for an unsigned request.
+    pub fn under(request: Request) -> Self {
         let ((holder_key, holder), (verifier_key, verifier)) = (statement_key(10), statement_key(20));
         let keys = EpochKeys::derive(&EpochSeed::from_bytes(Zeroizing::new([3; 32])), [4; 16]).unwrap();
-        let request = Request::new([7; 16], pairs, batch_tokens, "us-exact-1", RULESET, tokens_per_pair).unwrap();
         let descriptor = SetDescriptor {
             suite: SUITE_RISTRETTO255,
             tau: Tau::for_counts(1_000, 1 << 24).unwrap(),
-            tokens_per_pair,
+            tokens_per_pair: request.tokens_per_pair(),
             as_of: 20_261_122,
             session_tokens_max: 1 << 24,
             declared_tags: 1_000,
             tags: 1_000,
             epoch_id: [4; 16],
-            ruleset_digest: RULESET,
+            ruleset_digest: *request.ruleset_digest(),
             public_key: keys.public_key(),
         };
         Self {
@@ -173,19 +113,40 @@ impl Pair {
             request,
             seed: BlindSeed::from_bytes(Zeroizing::new([5; 32])),
             rng: StdRng::seed_from_u64(1),
+            policy: None,
+            signatures: Vec::new(),
+            digests: Vec::new(),
+            countersignatures: Vec::new(),
+            known: LogHead::NONE,
+        }
+    }
+
+    /// What the verifier brings.
+    pub fn question(&self) -> Question {
+        match self.request.manifest() {
+            None => Question::unsigned(self.request.clone()).unwrap(),
+            Some(_) => Question::authorised(self.request.clone(), self.signatures.clone(), self.digests.clone()).unwrap(),
         }
     }
 
     pub fn handshake(&mut self) -> VerifierHandshake {
-        VerifierHandshake::new(self.verifier.clone(), self.holder.fingerprint, self.request.clone(), &mut self.rng)
+        VerifierHandshake::new(self.verifier.clone(), self.holder.fingerprint, self.question(), self.known, &mut self.rng)
+    }
+
+    /// What the holder decides of a Hello, before it asks its ledger.
+    pub fn decide(&mut self, hello: &Frame) -> Result<PendingAdmission, Error> {
+        let house = House {
+            policy: self.policy.as_ref(),
+            countersignatures: self.countersignatures.clone(),
+            offer: Some(self.offer.clone()),
+            now_unix_ms: NOW,
+        };
+        HolderHandshake::new(self.holder.clone(), self.verifier.fingerprint).receive_hello(hello, NOW)?.decide(house, &mut self.rng)
     }
 
     /// The holder's answer to a Hello.
     pub fn admit(&mut self, hello: &Frame) -> Result<(HolderSession, Frame), Error> {
-        let offer = Some(self.offer.clone());
-        HolderHandshake::new(self.holder.clone(), self.verifier.fingerprint)
-            .receive_hello(hello, offer, NOW, &mut self.rng)?
-            .commit(&mut self.ledger, NOW)
+        self.decide(hello)?.commit(&mut self.ledger, NOW)
     }
 
     pub fn open(&mut self) -> (HolderSession, VerifierSession) {
@@ -196,14 +157,17 @@ impl Pair {
 
     /// The next batch, blinded in slices of 3.
     pub fn blind(&self, verifier: &mut VerifierSession) -> Option<BlindedBatch> {
-        let plan = verifier.next_batch()?;
+        Some(self.blind_plan(verifier.next_batch()?))
+    }
+
+    pub fn blind_plan(&self, plan: BatchPlan) -> BlindedBatch {
         let blinder = Blinder::new(&self.seed, *self.request.id());
         let first = plan.first_token() as usize;
         let tokens: Vec<&[u8]> = self.tokens[first..first + plan.len()].iter().map(Vec::as_slice).collect();
         let ranges: Vec<_> = (0..plan.len()).step_by(3).map(|start| start..plan.len().min(start + 3)).collect();
         // Back to front: slices may come in any order.
         let slices = ranges.into_iter().rev().map(|range| plan.blind_slice(&blinder, range.clone(), &tokens[range]).unwrap()).collect();
-        Some(plan.assemble(slices).unwrap())
+        plan.assemble(slices).unwrap()
     }
 
     /// Charges and evaluates a Batch frame, in slices of 4.
@@ -242,7 +206,7 @@ impl Pair {
     pub fn run_batches(&mut self, holder: &mut HolderSession, verifier: &mut VerifierSession) -> Vec<Tag> {
         let mut tags = Vec::new();
         while let Some(blinded) = self.blind(verifier) {
-            let answer = self.answer(holder, &verifier.submit(&blinded)).unwrap();
+            let answer = self.answer(holder, &verifier.submit(&blinded).unwrap()).unwrap();
             let verified = Self::verify(verifier, &answer, blinded).unwrap();
             tags.extend(self.tags(&verified));
             verifier.accept(&verified).unwrap();
@@ -250,16 +214,16 @@ impl Pair {
         tags
     }
 
-    /// Complete, receipt, acknowledge, closed: the receipts that both sides keep.
-    pub fn finish(&mut self, holder: &mut HolderSession, verifier: VerifierSession) -> (Receipt, Receipt) {
+    /// Complete, receipt, acknowledge, closed: the receipt that the holder keeps, and what the verifier has.
+    pub fn finish(&mut self, holder: &mut HolderSession, verifier: VerifierSession) -> (Receipt, Finished) {
         let set = Checked(verifier.offer().clone());
         let (awaiting, complete) = verifier.complete(&set).unwrap();
-        let completed = holder.receive_complete(&complete, NOW).unwrap().commit(&mut self.ledger).unwrap();
+        let completed = holder.receive_complete(&complete, &mut self.ledger, NOW).unwrap().commit(&mut self.ledger).unwrap();
         let receipt = holder.completed(completed).unwrap();
         let (finished, acknowledge) = awaiting.receive_receipt(&receipt, NOW).unwrap();
         let (kept, closed) = holder.receive_acknowledge(&acknowledge).unwrap().commit(&mut self.ledger).unwrap();
         finished.receive_closed(&closed).unwrap();
-        (kept, finished.receipt().clone())
+        (kept, finished)
     }
 
     /// What the holder itself would give for the tokens.
