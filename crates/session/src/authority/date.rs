@@ -8,7 +8,7 @@ pub(super) const DAY_MS: u64 = 86_400_000;
 /// Days from 1970-01-01 to a date of the years 1 to 9999, negative before it; `None` for what is no date.
 pub(super) fn days(year: u32, month: u32, day: u32) -> Option<i64> {
     const LENGTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = *LENGTHS.get(month.checked_sub(1)? as usize)? + u32::from(leap && month == 2);
     if !(1..=9999).contains(&year) || !(1..=length).contains(&day) {
         return None;

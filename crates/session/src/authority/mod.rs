@@ -1,4 +1,4 @@
-//! Who may ask what: officials' signatures, the holder's policy, what authorises a request and what changes a policy (SPEC §8).
+//! Who may ask what: officials' signatures, the holder's policy, what authorises a request and what changes a policy (SPEC SIG, POL, AUT).
 //!
 //! All of it is pure: bytes and a time are handed in, a verdict with its reason comes out. What a verdict lets happen is a type that nothing
 //! else makes: [`Authorised`] opens a session, [`Approval`] changes a policy or ends a suspension.

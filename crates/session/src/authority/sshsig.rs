@@ -147,7 +147,7 @@ impl Signature {
             return Err(SignatureError::TooLong);
         }
         let blob = dearmour(armoured).ok_or(SignatureError::Armour)?;
-        let (key, namespace, hash, signature) = Self::fields(&blob).ok_or(SignatureError::Blob)?;
+        let [key, namespace, hash, signature] = Self::fields(&blob).ok_or(SignatureError::Blob)?;
         if hash != HASH {
             return Err(SignatureError::Hash);
         }
@@ -160,14 +160,15 @@ impl Signature {
         Ok(Self { key, namespace: namespace.to_owned(), value: value.to_vec(), flags_and_counter })
     }
 
-    fn fields(blob: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+    /// Public key, namespace, hash's name, signature.
+    fn fields(blob: &[u8]) -> Option<[&[u8]; 4]> {
         let mut blob = Blob(blob);
         if blob.take(PREAMBLE.len())? != PREAMBLE || blob.uint32()? != VERSION {
             return None;
         }
-        let (key, namespace, reserved, hash, signature) = (blob.string()?, blob.string()?, blob.string()?, blob.string()?, blob.string()?);
+        let [key, namespace, reserved, hash, signature] = [blob.string()?, blob.string()?, blob.string()?, blob.string()?, blob.string()?];
         blob.end()?;
-        reserved.is_empty().then_some((key, namespace, hash, signature))
+        reserved.is_empty().then_some([key, namespace, hash, signature])
     }
 
     fn value(kind: KeyType, signature: &[u8]) -> Option<(&[u8], Option<[u8; 5]>)> {

@@ -8,6 +8,8 @@ use crate::request::{Disclosure, Manifest, Request};
 const REQUEST: &str = "request@oblink-1";
 const COUNTERSIGN: &str = "countersign@oblink-1";
 
+type Sign = Box<dyn Fn(&Request) -> Vec<Vec<u8>>>;
+
 /// Everything that a verdict depends on, to bend.
 struct Case {
     doc: Doc,
@@ -16,8 +18,8 @@ struct Case {
     verifier: [u8; 32],
     set_as_of: u32,
     now: u64,
-    signatures: Box<dyn Fn(&Request) -> Vec<Vec<u8>>>,
-    countersignatures: Box<dyn Fn(&Request) -> Vec<Vec<u8>>>,
+    signatures: Sign,
+    countersignatures: Sign,
 }
 
 impl Case {

@@ -172,6 +172,7 @@ fn what_the_library_signs_is_taken() {
 
 /// The program that officials use, where this machine has it: what it writes is taken, what is written here it verifies.
 #[test]
+#[allow(clippy::print_stderr)]
 fn what_ssh_keygen_signs_is_taken_and_the_other_way_round() {
     let run = |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let directory = std::env::temp_dir().join(format!("oblink-authority-{}", std::process::id()));
