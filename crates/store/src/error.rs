@@ -5,6 +5,8 @@ use std::path::Path;
 
 use oblink_session::ledger::LedgerError;
 
+use crate::ledger::{ExtractFault, Tampered};
+
 /// What went wrong, by who is to do something about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +65,21 @@ pub enum Error {
         /// SQLite's word on it.
         detail: String,
     },
+    /// An epoch would end, and with it the key that booking its disclosures needs (SPEC DIS-3).
+    #[error("{sessions} sessions of the epoch have disclosures that are not booked")]
+    Unbooked {
+        /// How many.
+        sessions: u64,
+    },
+    /// A proposal of the holder's officials is good for one change, and was used for it.
+    #[error("the proposal has been applied before")]
+    ProposalUsed,
+    /// The ledger is not what the holder wrote and signed (SPEC LED-6).
+    #[error("the ledger has been tampered with: {0}")]
+    Tampered(#[from] Tampered),
+    /// An extract of a ledger does not prove what it should (SPEC LED-7).
+    #[error("the extract is refused: {0}")]
+    Extract(#[from] ExtractFault),
     /// The ledger would not write, or could not.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

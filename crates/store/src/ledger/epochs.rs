@@ -5,7 +5,10 @@ use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{EpochEnd, EpochEntry, EpochRow, Failure, LiveFiles, SqliteLedger, contradiction};
+use super::closing::unbooked;
+use super::entries::{EpochBegin, EpochEnded, Hex, MaybeHex, Seal};
+use super::log::append;
+use super::{EpochClosing, EpochEnd, EpochEntry, EpochLimits, EpochRow, Failure, LiveFiles, SqliteLedger, contradiction};
 use crate::Error;
 
 /// The reason kept for an epoch that a newer one takes the place of.
@@ -18,7 +21,8 @@ const EPOCH_ROWS: &str = "SELECT e.epoch_id, e.verifier, e.suite, e.tau, e.token
   (SELECT count(*) FROM sessions s WHERE s.epoch = e.epoch),
   (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch),
   (SELECT ifnull(sum(s.tokens - s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open'),
-  (SELECT count(*) FROM earlier_sets o WHERE o.epoch = e.epoch)
+  (SELECT count(*) FROM earlier_sets o WHERE o.epoch = e.epoch),
+  e.ends_unix_ms, e.evaluations_max, e.closing_unix_ms, e.closing_reason, e.grace_until_unix_ms
   FROM epochs e";
 
 impl SqliteLedger {
@@ -27,10 +31,11 @@ impl SqliteLedger {
     /// Gives the ids of the epochs ended: their keys and sets are to be deleted (SPEC EPO-3).
     ///
     /// # Errors
+    /// [`Error::Unbooked`] where an epoch that would end has disclosures that are not booked, unless [`EpochLimits::even_unbooked`];
     /// [`Error::Ledger`]: an epoch of this id exists; `Busy` and `Storage`.
     pub fn begin_epoch(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
         let (set, offer) = (&entry.offer.descriptor, &entry.offer);
-        Ok(self.write(entry.clock_unix_ms, |transaction, now| {
+        Ok(self.transact(entry.clock_unix_ms, |transaction, now| {
             let ended = transaction
                 .prepare_cached(
                     "SELECT epoch, epoch_id FROM epochs WHERE ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?1) ORDER BY epoch",
@@ -38,7 +43,7 @@ impl SqliteLedger {
                 .query_map([entry.verifier], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<Vec<(i64, [u8; 16])>, _>>()?;
             for (epoch, _) in &ended {
-                end(transaction, *epoch, SEALED_AGAIN, now)?;
+                end(transaction, *epoch, SEALED_AGAIN, entry.limits.even_unbooked, now)?;
             }
             let known: bool = transaction
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM epochs WHERE epoch_id = ?1)")?
@@ -49,8 +54,9 @@ impl SqliteLedger {
             transaction
                 .prepare_cached(
                     "INSERT INTO epochs (epoch_id, verifier, suite, tau, tokens_per_pair, as_of, session_tokens_max, declared_tags, tags,
-                     ruleset_digest, public_key, set_id, set_bytes, records, rejected, input_digest, begun_unix_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                     ruleset_digest, public_key, set_id, set_bytes, records, rejected, input_digest, begun_unix_ms, ends_unix_ms,
+                     evaluations_max)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
                 )?
                 .execute(params![
                     set.epoch_id,
@@ -69,8 +75,11 @@ impl SqliteLedger {
                     entry.records,
                     entry.rejected,
                     entry.input_digest,
-                    now
+                    now,
+                    entry.limits.ends_unix_ms,
+                    entry.limits.evaluations_max
                 ])?;
+            append(transaction, now, entry.verifier.as_ref(), &epoch_begin(entry))?;
             Ok(ended.into_iter().map(|(_, epoch_id)| epoch_id).collect())
         })?)
     }
@@ -86,16 +95,16 @@ impl SqliteLedger {
     pub fn replace_set(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
         let (set, offer) = (&entry.offer.descriptor, &entry.offer);
         Ok(self.write(entry.clock_unix_ms, |transaction, now| {
-            let found: Option<(i64, bool)> = transaction
+            let found: Option<(i64, bool, Option<[u8; 32]>)> = transaction
                 .prepare_cached(
-                    "SELECT epoch, public_key = ?2 AND ruleset_digest = ?3 AND suite = ?4 AND tokens_per_pair = ?5 FROM epochs
+                    "SELECT epoch, public_key = ?2 AND ruleset_digest = ?3 AND suite = ?4 AND tokens_per_pair = ?5, verifier FROM epochs
                      WHERE epoch_id = ?1 AND ended_unix_ms IS NULL",
                 )?
                 .query_row(params![set.epoch_id, set.public_key, set.ruleset_digest, set.suite, set.tokens_per_pair], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .optional()?;
-            let (epoch, alike) = found.ok_or(LedgerError::EpochEnded)?;
+            let (epoch, alike, verifier) = found.ok_or(LedgerError::EpochEnded)?;
             if !alike {
                 return Err(contradiction("a set that is not of its epoch's key and rules"));
             }
@@ -104,17 +113,19 @@ impl SqliteLedger {
                 .query_map([epoch], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<Vec<(i64, [u8; 16])>, _>>()?;
             for (epoch, _) in &ended {
-                end(transaction, *epoch, SEALED_AGAIN, now)?;
+                // Nobody's: nothing was asked of it.
+                end(transaction, *epoch, SEALED_AGAIN, true, now)?;
             }
+            let seq = append(transaction, now, verifier.as_ref(), &seal(entry))?;
             transaction
                 .prepare_cached(
                     "INSERT INTO earlier_sets (epoch, as_of, tags, set_id, set_bytes, records, rejected, input_digest, sealed_unix_ms,
-                     replaced_unix_ms)
+                     replaced_unix_ms, entry)
                      SELECT epoch, as_of, tags, set_id, set_bytes, records, rejected, input_digest,
-                       ifnull((SELECT max(o.replaced_unix_ms) FROM earlier_sets o WHERE o.epoch = e.epoch), begun_unix_ms), ?2
+                       ifnull((SELECT max(o.replaced_unix_ms) FROM earlier_sets o WHERE o.epoch = e.epoch), begun_unix_ms), ?2, ?3
                      FROM epochs e WHERE epoch = ?1",
                 )?
-                .execute(params![epoch, now])?;
+                .execute(params![epoch, now, seq])?;
             transaction
                 .prepare_cached(
                     "UPDATE epochs SET tau = ?2, as_of = ?3, session_tokens_max = ?4, declared_tags = ?5, tags = ?6, set_id = ?7, set_bytes = ?8,
@@ -140,15 +151,16 @@ impl SqliteLedger {
     /// Ends an epoch; its open sessions are suspended, and cannot go on. Gives whether it was current until now.
     ///
     /// # Errors
-    /// [`Error::Ledger`]: `Busy` and `Storage`.
-    pub fn end_epoch(&mut self, epoch_id: &[u8; 16], reason: &str, clock_unix_ms: u64) -> Result<bool, Error> {
-        Ok(self.write(clock_unix_ms, |transaction, now| {
+    /// [`Error::Unbooked`] while disclosures of its sessions are not booked, unless `even_unbooked` (SPEC DIS-3): booking needs the key that
+    /// goes with the epoch. [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn end_epoch(&mut self, epoch_id: &[u8; 16], reason: &str, even_unbooked: bool, clock_unix_ms: u64) -> Result<bool, Error> {
+        Ok(self.transact(clock_unix_ms, |transaction, now| {
             let epoch = transaction
                 .prepare_cached("SELECT epoch FROM epochs WHERE epoch_id = ?1 AND ended_unix_ms IS NULL")?
                 .query_row([epoch_id], |row| row.get(0))
                 .optional()?;
             if let Some(epoch) = epoch {
-                end(transaction, epoch, reason, now)?;
+                end(transaction, epoch, reason, even_unbooked, now)?;
             }
             Ok(epoch.is_some())
         })?)
@@ -200,13 +212,59 @@ impl SqliteLedger {
     }
 }
 
-fn end(transaction: &Transaction<'_>, epoch: i64, reason: &str, now: u64) -> Result<(), Failure> {
-    transaction
-        .prepare_cached("UPDATE epochs SET ended_unix_ms = ?2, end_reason = ?3 WHERE epoch = ?1")?
-        .execute(params![epoch, now, reason])?;
+fn epoch_begin(entry: &EpochEntry) -> EpochBegin {
+    let (set, offer) = (&entry.offer.descriptor, &entry.offer);
+    EpochBegin {
+        as_of: set.as_of,
+        declared_tags: set.declared_tags,
+        ends_unix_ms: entry.limits.ends_unix_ms.unwrap_or(0),
+        epoch: Hex(set.epoch_id),
+        evaluations_max: entry.limits.evaluations_max.unwrap_or(0),
+        input_digest: MaybeHex(entry.input_digest),
+        public_key: Hex(set.public_key),
+        records: entry.records,
+        rejected: entry.rejected,
+        ruleset_digest: Hex(set.ruleset_digest),
+        session_tokens_max: set.session_tokens_max,
+        set_bytes: offer.set_bytes,
+        set_id: Hex(offer.set_id),
+        suite: set.suite,
+        tags: set.tags,
+        tau: set.tau.to_byte(),
+        tokens_per_pair: set.tokens_per_pair,
+    }
+}
+
+fn seal(entry: &EpochEntry) -> Seal {
+    let (set, offer) = (&entry.offer.descriptor, &entry.offer);
+    Seal {
+        as_of: set.as_of,
+        declared_tags: set.declared_tags,
+        epoch: Hex(set.epoch_id),
+        input_digest: MaybeHex(entry.input_digest),
+        records: entry.records,
+        rejected: entry.rejected,
+        session_tokens_max: set.session_tokens_max,
+        set_bytes: offer.set_bytes,
+        set_id: Hex(offer.set_id),
+        tags: set.tags,
+        tau: set.tau.to_byte(),
+    }
+}
+
+fn end(transaction: &Transaction<'_>, epoch: i64, reason: &str, even_unbooked: bool, now: u64) -> Result<(), Failure> {
+    let unbooked = unbooked(transaction, epoch)?;
+    if unbooked > 0 && !even_unbooked {
+        return Err(Error::Unbooked { sessions: unbooked }.into());
+    }
+    let (epoch_id, verifier): ([u8; 16], Option<[u8; 32]>) = transaction
+        .prepare_cached("UPDATE epochs SET ended_unix_ms = ?2, end_reason = ?3 WHERE epoch = ?1 RETURNING epoch_id, verifier")?
+        .query_row(params![epoch, now, reason], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // One entry for the epoch and all its sessions: whoever reads the log knows which were open.
     transaction
         .prepare_cached("UPDATE sessions SET state = 'suspended', changed_unix_ms = ?2 WHERE epoch = ?1 AND state = 'open'")?
         .execute(params![epoch, now])?;
+    append(transaction, now, verifier.as_ref(), &EpochEnded { epoch: Hex(epoch_id), reason: reason.to_owned(), unbooked })?;
     Ok(())
 }
 
@@ -242,6 +300,10 @@ fn epoch_row(row: &Row<'_>) -> Result<EpochRow, Failure> {
         Some(unix_ms) => Some(EpochEnd { unix_ms, reason: row.get(18)? }),
         None => None,
     };
+    let closing = match row.get(25)? {
+        Some(unix_ms) => Some(EpochClosing { unix_ms, reason: row.get(26)?, grace_until_unix_ms: row.get(27)? }),
+        None => None,
+    };
     Ok(EpochRow {
         verifier: row.get(1)?,
         offer: SetOffer { descriptor, set_id: row.get(11)?, set_bytes: row.get(12)? },
@@ -254,5 +316,7 @@ fn epoch_row(row: &Row<'_>) -> Result<EpochRow, Failure> {
         charged_tokens: row.get(20)?,
         reserved_tokens: row.get(21)?,
         earlier_sets: row.get(22)?,
+        limits: EpochLimits { ends_unix_ms: row.get(23)?, evaluations_max: row.get(24)?, even_unbooked: false },
+        closing,
     })
 }

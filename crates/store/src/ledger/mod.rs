@@ -4,13 +4,27 @@
 //! the write lock at its beginning, so that any number of connections and processes see one order of events. `serve` alone takes
 //! [`SqliteLedger::serve_lock`]; `seal` and `ledger` read and write beside it.
 //!
-//! Ledger time does not run backwards: an entry bears the later of its own clock and the latest one written.
+//! Beneath the tables lies an append-only log, a Merkle tree whose heads the holder signs (SPEC LED-1 to LED-4): every change of the tables
+//! appends the entry that tells of it in the same transaction, and [`SqliteLedger::verify`] holds the tables, the log and the signed heads
+//! against each other. The tables are what the program works with; the log is what it can be held to.
+//!
+//! Ledger time does not run backwards: an entry bears the later of its own clock and the latest one written (SPEC LED-5). Where that is far
+//! ahead of the clock, no session is admitted.
 
 mod account;
+mod admission;
+mod authority;
+mod closing;
+mod disclosures;
+pub mod entries;
 mod epochs;
+mod extract;
+mod log;
+mod migration;
 mod rows;
 mod schema;
 mod show;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +38,19 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::Error;
 use crate::disk::{DiskLock, RealDisk, lock};
 
-pub use rows::{DeliveryRow, EarlierSetRow, EpochEnd, EpochEntry, EpochRow, LiveFiles, ReceiptRow, RefusalRow, SessionRow, SessionState};
+pub use admission::RESUMES_MAX;
+pub use authority::{Approval, CountersignatureRow, PolicyChange, PolicyRecord, RequestDenial, Scope, SuspensionRow};
+pub use closing::{Due, DueEpoch, UnbookedSession};
+pub use disclosures::{DisclosedRecordRow, DisclosureRow};
+pub use extract::{Extract, ExtractFault, ExtractedEntry, VerifiedExtract};
+pub use log::{LogEntry, NO_PARTY};
+pub use rows::{
+    DeliveryRow, EarlierSetRow, EpochClosing, EpochEnd, EpochEntry, EpochLimits, EpochRow, LiveFiles, ReceiptRow, RefusalRow, SessionRow,
+    SessionState,
+};
 pub use schema::SCHEMA_VERSION;
-pub use show::{DELIVERIES_MAX, REFUSALS_MAX};
+pub use show::{DELIVERIES_MAX, REASON_BYTES_MAX, REFUSALS_MAX};
+pub use verify::{Tampered, VerifyReport};
 
 /// One connection to a ledger's file.
 #[derive(Debug)]
@@ -61,30 +85,39 @@ impl SqliteLedger {
         name.push(".serve-lock");
         let held = lock(&RealDisk, Path::new(&name), &self.path)?;
         self.write(clock_unix_ms, |transaction, now| {
-            transaction
-                .prepare_cached("UPDATE sessions SET state = 'suspended', changed_unix_ms = ?1 WHERE state = 'open'")?
-                .execute([now])?;
-            Ok(())
+            let open = transaction
+                .prepare_cached("SELECT session, session_id, verifier FROM sessions WHERE state = 'open' ORDER BY session")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(i64, [u8; 16], [u8; 32])>, _>>()?;
+            open.iter().try_for_each(|(session, id, verifier)| account::suspend(transaction, *session, id, verifier, now))
         })?;
         Ok(ServeLock { _lock: held })
     }
 
     /// One transaction that writes, with the ledger's time in it. An error of `body` undoes it.
+    fn transact<T>(&mut self, clock_unix_ms: u64, body: impl FnOnce(&Transaction<'_>, u64) -> Result<T, Failure>) -> Result<T, Failure> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = advance_clock(&transaction, clock_unix_ms)?;
+        let value = body(&transaction, now)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// [`Self::transact`] where all that can fail is the account's or the database's.
     fn write<T>(&mut self, clock_unix_ms: u64, body: impl FnOnce(&Transaction<'_>, u64) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| storage_error(&error))?;
-        let outcome = advance_clock(&transaction, clock_unix_ms).and_then(|now| body(&transaction, now));
-        match outcome {
-            Ok(value) => transaction.commit().map(|()| value).map_err(|error| storage_error(&error)),
-            Err(failure) => Err(failure.into()),
-        }
+        Ok(self.transact(clock_unix_ms, body)?)
     }
 
     /// One transaction that reads: all its queries see the same state.
+    fn look<T>(&self, body: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        // Unchecked because it needs no exclusive borrow; no other transaction is open, as `transact` has one.
+        let transaction = self.connection.unchecked_transaction()?;
+        body(&transaction)
+    }
+
+    /// [`Self::look`] for what is shown.
     fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Error> {
-        // Unchecked because it needs no exclusive borrow; no other transaction is open, as `write` has one.
-        let transaction = self.connection.unchecked_transaction().map_err(|error| storage_error(&error))?;
-        body(&transaction).map_err(|failure| Error::Ledger(failure.into()))
+        Ok(self.look(body)?)
     }
 }
 
@@ -95,10 +128,11 @@ fn advance_clock(transaction: &Transaction<'_>, clock_unix_ms: u64) -> Result<u6
         .query_row([clock_unix_ms], |row| row.get(0))?)
 }
 
-/// What ends a transaction: the database's error or the account's.
+/// What ends a transaction: the database's error, the account's, or another of this crate's.
 enum Failure {
     Sqlite(rusqlite::Error),
     Refused(LedgerError),
+    Other(Error),
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -113,11 +147,27 @@ impl From<LedgerError> for Failure {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl From<Failure> for LedgerError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Sqlite(error) => storage_error(&error),
-            Failure::Refused(error) => error,
+            Failure::Refused(error) | Failure::Other(Error::Ledger(error)) => error,
+            Failure::Other(error) => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Other(error) => error,
+            failure => Self::Ledger(failure.into()),
         }
     }
 }

@@ -17,8 +17,32 @@ pub struct EpochEntry {
     pub rejected: u64,
     /// Digest of the input, where one was taken.
     pub input_digest: Option<[u8; 32]>,
+    /// When it ends by itself; not looked at where a set takes the place of another.
+    pub limits: EpochLimits,
     /// The holder's clock, milliseconds since 1970.
     pub clock_unix_ms: u64,
+}
+
+/// When an epoch ends by itself (SPEC EPO-3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EpochLimits {
+    /// From when on it admits no session, milliseconds since 1970.
+    pub ends_unix_ms: Option<u64>,
+    /// Most evaluations under it, if fewer than the protocol's bound.
+    pub evaluations_max: Option<u64>,
+    /// Of an epoch to be begun: it ends the one before even while disclosures are unbooked (SPEC DIS-3).
+    pub even_unbooked: bool,
+}
+
+/// An epoch that admits no new session (SPEC EPO-3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochClosing {
+    /// Since when, milliseconds since 1970.
+    pub unix_ms: u64,
+    /// Why.
+    pub reason: String,
+    /// Until when the sessions that it admitted may go on, milliseconds since 1970.
+    pub grace_until_unix_ms: u64,
 }
 
 /// An epoch.
@@ -46,6 +70,10 @@ pub struct EpochRow {
     pub reserved_tokens: u64,
     /// Sets that this one took the place of, under the same key.
     pub earlier_sets: u64,
+    /// When it ends by itself.
+    pub limits: EpochLimits,
+    /// Since when and why it admits no session; also of one that has ended since.
+    pub closing: Option<EpochClosing>,
 }
 
 /// A set that another of its epoch took the place of.
@@ -139,6 +167,12 @@ pub struct SessionRow {
     pub completed_unix_ms: Option<u64>,
     /// Whether the verifier's signature on the receipt is here.
     pub acknowledged: bool,
+    /// The policy that it goes by; `None` in pilot mode.
+    pub policy: Option<[u8; 32]>,
+    /// What the verifier owes after its results: `none`, `count` or `matched_tags`.
+    pub disclosure: String,
+    /// Number of the log's entry that tells of its opening; `None` where an older ledger brought it.
+    pub entry: Option<u64>,
 }
 
 /// A receipt (SPEC END-3).

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::migration::import;
 use super::storage_error;
 use crate::Error;
 use crate::disk::{Disk, RealDisk, directory_of};
 
 /// The version of the tables below, in `user_version`.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// `"OBLK"`: tells a ledger from other SQLite files, in `application_id`.
 const APPLICATION_ID: i64 = 0x4F42_4C4B;
 /// How long a call waits for another process's transaction.
@@ -146,7 +147,133 @@ ALTER TABLE sessions ADD COLUMN set_id BLOB CHECK (length(set_id) = 32);
 UPDATE sessions SET set_id = (SELECT e.set_id FROM epochs e WHERE e.epoch = sessions.epoch);
 ";
 
-/// Opens the ledger's file, which is created (0600) with its tables where it is missing; one of version 2 gets the tables of version 3.
+/// Since version 4: the log, and what policies, officials and disclosures need. A new file gets it as an older one does.
+///
+/// `entry` is the number of the log's entry that tells of the row; rows that an older ledger brought have none.
+const LOG: &str = "
+CREATE TABLE log (
+  seq INTEGER PRIMARY KEY CHECK (seq >= 0),
+  kind INTEGER NOT NULL,
+  unix_ms INTEGER NOT NULL CHECK (unix_ms >= 0),
+  party BLOB NOT NULL CHECK (length(party) = 32),
+  body BLOB NOT NULL,
+  nodes BLOB NOT NULL CHECK (length(nodes) >= 32 AND length(nodes) % 32 = 0)
+) STRICT;
+CREATE TRIGGER log_stays BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER log_keeps BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+CREATE TABLE heads (
+  size INTEGER PRIMARY KEY CHECK (size >= 0),
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  unix_ms INTEGER NOT NULL,
+  signature BLOB NOT NULL CHECK (length(signature) = 64)
+) STRICT;
+CREATE TRIGGER heads_stay BEFORE UPDATE ON heads BEGIN SELECT RAISE(ABORT, 'heads stay'); END;
+CREATE TRIGGER heads_keep BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'heads stay'); END;
+
+ALTER TABLE epochs ADD COLUMN ends_unix_ms INTEGER;
+ALTER TABLE epochs ADD COLUMN evaluations_max INTEGER CHECK (evaluations_max > 0);
+ALTER TABLE epochs ADD COLUMN closing_unix_ms INTEGER;
+ALTER TABLE epochs ADD COLUMN closing_reason TEXT;
+ALTER TABLE epochs ADD COLUMN grace_until_unix_ms INTEGER;
+
+ALTER TABLE sessions ADD COLUMN policy BLOB CHECK (length(policy) = 32);
+ALTER TABLE sessions ADD COLUMN disclosure TEXT NOT NULL DEFAULT 'none' CHECK (disclosure IN ('none', 'count', 'matched_tags'));
+ALTER TABLE sessions ADD COLUMN resumes INTEGER NOT NULL DEFAULT 0 CHECK (resumes >= 0);
+ALTER TABLE sessions ADD COLUMN entry INTEGER;
+
+ALTER TABLE charges ADD COLUMN entry INTEGER;
+CREATE TRIGGER charges_stay BEFORE UPDATE OF session, batch, tokens, blinded_digest, statement, charged_unix_ms, entry ON charges
+  BEGIN SELECT RAISE(ABORT, 'a charge stays'); END;
+CREATE TRIGGER answers_stay BEFORE UPDATE OF evaluated_digest ON charges
+  WHEN OLD.evaluated_digest IS NOT NULL AND OLD.evaluated_digest IS NOT NEW.evaluated_digest
+  BEGIN SELECT RAISE(ABORT, 'an answer stays'); END;
+CREATE TRIGGER charges_keep BEFORE DELETE ON charges BEGIN SELECT RAISE(ABORT, 'a charge stays'); END;
+
+ALTER TABLE deliveries ADD COLUMN entry INTEGER;
+ALTER TABLE earlier_sets ADD COLUMN entry INTEGER;
+
+-- The last of them is in force; the texts are in the log.
+CREATE TABLE policies (
+  entry INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL CHECK (length(digest) = 32)
+) STRICT;
+
+-- Proposals that were applied: each is good once.
+CREATE TABLE proposals (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  entry INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE suspensions (
+  entry INTEGER PRIMARY KEY,
+  -- Zeros: all verifiers.
+  scope BLOB NOT NULL CHECK (length(scope) = 32),
+  reason TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  suspended_unix_ms INTEGER NOT NULL,
+  resumed_entry INTEGER,
+  resumed_unix_ms INTEGER,
+  CHECK ((resumed_entry IS NULL) = (resumed_unix_ms IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX suspensions_current ON suspensions (scope) WHERE resumed_entry IS NULL;
+
+CREATE TABLE denials (
+  request_digest BLOB PRIMARY KEY CHECK (length(request_digest) = 32),
+  verifier BLOB NOT NULL CHECK (length(verifier) = 32),
+  reason TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  denied_unix_ms INTEGER NOT NULL,
+  entry INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE countersignatures (
+  entry INTEGER PRIMARY KEY,
+  request_digest BLOB NOT NULL CHECK (length(request_digest) = 32),
+  signature TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  key TEXT NOT NULL,
+  signed_unix_ms INTEGER NOT NULL,
+  UNIQUE (request_digest, key)
+) STRICT;
+
+CREATE TABLE disclosures (
+  session INTEGER PRIMARY KEY REFERENCES sessions (session),
+  kind TEXT NOT NULL CHECK (kind IN ('count', 'matched_tags')),
+  matched INTEGER NOT NULL CHECK (matched >= 0),
+  tags_digest BLOB NOT NULL CHECK (length(tags_digest) = 32),
+  signature BLOB NOT NULL CHECK (length(signature) = 64),
+  disclosed_unix_ms INTEGER NOT NULL,
+  entry INTEGER NOT NULL
+) STRICT;
+
+-- The tags of a disclosure, ascending, 16 bytes each.
+CREATE TABLE disclosed_tags (
+  session INTEGER NOT NULL REFERENCES disclosures (session),
+  part INTEGER NOT NULL,
+  tags BLOB NOT NULL CHECK (length(tags) % 16 = 0),
+  PRIMARY KEY (session, part)
+) STRICT;
+
+CREATE TABLE bookings (
+  session INTEGER PRIMARY KEY REFERENCES sessions (session),
+  salt BLOB NOT NULL CHECK (length(salt) = 32),
+  records INTEGER NOT NULL CHECK (records >= 0),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  operator TEXT NOT NULL,
+  booked_unix_ms INTEGER NOT NULL,
+  entry INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE disclosed_records (
+  session INTEGER NOT NULL REFERENCES bookings (session),
+  record_id TEXT NOT NULL,
+  PRIMARY KEY (session, record_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX disclosed_records_id ON disclosed_records (record_id);
+";
+
+/// Opens the ledger's file, which is created (0600) with its tables where it is missing; one of version 2 or 3 is brought up.
 pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     // SQLite gives its side files the mode of this one.
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
@@ -171,7 +298,7 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
              PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
         )
         .map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     // Two processes may meet a new file at once: the second finds the first one's tables.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
@@ -180,21 +307,24 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
     if (version, application, tables) == (0, 0, 0) {
         transaction.execute_batch(TABLES).map_err(failed)?;
         transaction.execute_batch(EARLIER_SETS).map_err(failed)?;
+        transaction.execute_batch(LOG).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
     } else if application != APPLICATION_ID {
         return Err(Error::LedgerDamaged { path: path.display().to_string(), detail: "another program's database".to_owned() });
-    } else if version == 2 {
-        transaction.execute_batch(FROM_2).map_err(failed)?;
-        transaction.execute_batch(EARLIER_SETS).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
+    } else if version == 2 || version == 3 {
+        if version == 2 {
+            transaction.execute_batch(FROM_2).map_err(failed)?;
+            transaction.execute_batch(EARLIER_SETS).map_err(failed)?;
+        }
+        transaction.execute_batch(LOG).map_err(failed)?;
+        import(&transaction)?;
     } else if version != SCHEMA_VERSION {
         return Err(Error::LedgerVersion { path: path.display().to_string(), found: version, supported: SCHEMA_VERSION });
-    } else {
-        transaction.rollback().map_err(failed)?;
     }
+    if version != SCHEMA_VERSION {
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)?;
     Ok(connection)
 }
 
@@ -210,4 +340,19 @@ fn open_error(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => Error::NoSpace { context: format!("opening the ledger {}", path.display()) },
         _ => Error::Ledger(storage_error(error)),
     }
+}
+
+/// A ledger's tables as versions 2 and 3 had them, for tests of what becomes of them.
+#[cfg(test)]
+pub(crate) fn create_version(path: &Path, version: i64) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(TABLES).unwrap();
+    if version == 2 {
+        connection.execute_batch("ALTER TABLE sessions DROP COLUMN set_id").unwrap();
+    } else {
+        connection.execute_batch(EARLIER_SETS).unwrap();
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+    connection
 }

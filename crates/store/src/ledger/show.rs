@@ -4,6 +4,8 @@ use oblink_session::ledger::LedgerError;
 use oblink_session::limits::DETAIL_BYTES_MAX;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::entries::{Delivery, Hex, RequestAccepted, RequestRefused};
+use super::log::{append, body_at};
 use super::{DeliveryRow, EarlierSetRow, Failure, ReceiptRow, RefusalRow, SessionRow, SessionState, SqliteLedger, contradiction};
 use crate::Error;
 
@@ -13,14 +15,18 @@ pub const DELIVERIES_MAX: u32 = 64;
 ///
 /// The same refusal again, with none of the verifier's in between, makes no row: it is counted in the last one. Past this many rows a
 /// refusal is counted in the verifier's latest row of that code, and makes one only where there is none. So a verifier has at most this
-/// many rows and one for each code, no count is lost, and nothing that comes later drives out what was there.
+/// many rows and one for each code, no count is lost, and nothing that comes later drives out what was there. The log gets an entry with each
+/// row, and when a row's count reaches a power of two (SPEC LED-4): what a verifier can add to it by being refused is bounded as well.
 pub const REFUSALS_MAX: u32 = 1_000;
+/// Bytes of a refusal's full reason that are kept.
+pub const REASON_BYTES_MAX: usize = 4_096;
 
 /// The columns of a [`SessionRow`].
 const SESSION_ROWS: &str =
     "SELECT s.session_id, s.request_id, s.request_digest, e.epoch_id, s.verifier, s.pairs, s.tokens, s.batches, s.state,
   s.charged_tokens, s.charged_batches, (SELECT ifnull(sum(d.bytes), 0) FROM deliveries d WHERE d.session = s.session),
-  s.opened_unix_ms, s.changed_unix_ms, r.completed_unix_ms, r.verifier_signature IS NOT NULL, ifnull(s.set_id, e.set_id)
+  s.opened_unix_ms, s.changed_unix_ms, r.completed_unix_ms, r.verifier_signature IS NOT NULL, ifnull(s.set_id, e.set_id),
+  s.policy, s.disclosure, s.entry
   FROM sessions s JOIN epochs e USING (epoch) LEFT JOIN receipts r USING (session)";
 
 impl SqliteLedger {
@@ -31,48 +37,82 @@ impl SqliteLedger {
     /// where its epoch has ended, or where it was opened with another set; `Busy` and `Storage`.
     pub fn record_delivery(&mut self, session_id: &[u8; 16], set_id: &[u8; 32], bytes: u64, clock_unix_ms: u64) -> Result<(), Error> {
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            let found: Option<(i64, bool, bool, u32)> = transaction
+            let found: Option<(i64, bool, bool, u32, [u8; 32])> = transaction
                 .prepare_cached(
                     "SELECT s.session, s.state IN ('open', 'complete'), e.ended_unix_ms IS NULL AND ifnull(s.set_id, e.set_id) = ?2,
-                       (SELECT count(*) FROM deliveries d WHERE d.session = s.session)
+                       (SELECT count(*) FROM deliveries d WHERE d.session = s.session), s.verifier
                      FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
                 )?
-                .query_row(params![session_id, set_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                .query_row(params![session_id, set_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
                 .optional()?;
-            let (session, connected, current, deliveries) = found.ok_or(LedgerError::SessionNotOpen)?;
+            let (session, connected, current, deliveries, verifier) = found.ok_or(LedgerError::SessionNotOpen)?;
             if !current {
                 return Err(LedgerError::EpochEnded.into());
             }
             if !connected || deliveries >= DELIVERIES_MAX {
                 return Err(LedgerError::SessionNotOpen.into());
             }
+            let body = Delivery { bytes, session: Hex(*session_id), set_id: Hex(*set_id) };
+            let seq = append(transaction, now, Some(&verifier), &body)?;
             transaction
-                .prepare_cached("INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![session, set_id, bytes, now])?;
+                .prepare_cached("INSERT INTO deliveries (session, set_id, bytes, delivered_unix_ms, entry) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![session, set_id, bytes, now, seq])?;
             Ok(())
         })?)
     }
 
-    /// Writes down a refusal (SPEC FRM-5) and to whom, where that is known. A detail beyond the wire's limit is cut. What is kept of each
-    /// verifier's is bounded: see [`REFUSALS_MAX`].
+    /// Writes down a refusal (SPEC FRM-5) and to whom, where that is known: the detail that goes out, and for the log alone the full reason. Both
+    /// are cut at their limits. What is kept of each verifier's is bounded: see [`REFUSALS_MAX`].
     ///
     /// # Errors
     /// [`Error::Ledger`]: `Busy` and `Storage`.
-    pub fn record_refusal(&mut self, verifier: Option<&[u8; 32]>, code: u16, detail: &str, clock_unix_ms: u64) -> Result<(), Error> {
+    pub fn record_refusal(
+        &mut self,
+        verifier: Option<&[u8; 32]>,
+        code: u16,
+        detail: &str,
+        reason: Option<&str>,
+        clock_unix_ms: u64,
+    ) -> Result<(), Error> {
         let detail = &detail[..detail.floor_char_boundary(DETAIL_BYTES_MAX)];
+        let reason = reason.map_or("", |reason| &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            match refusal_to_count_in(transaction, verifier, code, detail)? {
+            let (refusal, count): (u64, u64) = match refusal_to_count_in(transaction, verifier, code, detail)? {
                 Some(refusal) => transaction
-                    .prepare_cached("UPDATE refusals SET count = count + 1, detail = ?2, refused_unix_ms = ?3 WHERE refusal = ?1")?
-                    .execute(params![refusal, detail, now])?,
+                    .prepare_cached(
+                        "UPDATE refusals SET count = count + 1, detail = ?2, refused_unix_ms = ?3 WHERE refusal = ?1
+                         RETURNING refusal, count",
+                    )?
+                    .query_row(params![refusal, detail, now], |row| Ok((row.get(0)?, row.get(1)?)))?,
                 None => transaction
                     .prepare_cached(
-                        "INSERT INTO refusals (verifier, code, detail, first_unix_ms, refused_unix_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+                        "INSERT INTO refusals (verifier, code, detail, first_unix_ms, refused_unix_ms) VALUES (?1, ?2, ?3, ?4, ?4)
+                         RETURNING refusal, count",
                     )?
-                    .execute(params![verifier, code, detail, now])?,
+                    .query_row(params![verifier, code, detail, now], |row| Ok((row.get(0)?, row.get(1)?)))?,
             };
+            if count.is_power_of_two() {
+                let body = RequestRefused { code, count, detail: detail.to_owned(), reason: reason.to_owned(), refusal };
+                append(transaction, now, verifier, &body)?;
+            }
             Ok(())
         })?)
+    }
+
+    /// By what a session was admitted, as the log has it: its request, signatures and signers. `None` where the session is unknown, or an older
+    /// ledger brought it.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn acceptance(&self, session_id: &[u8; 16]) -> Result<Option<RequestAccepted>, Error> {
+        self.read(|connection| {
+            let entry: Option<u64> = connection
+                .prepare_cached("SELECT entry FROM sessions WHERE session_id = ?1")?
+                .query_row([session_id], |row| row.get(0))
+                .optional()?
+                .flatten();
+            Ok(entry.map(|entry| body_at::<RequestAccepted>(connection, entry)).transpose()?.map(|(body, _)| body))
+        })
     }
 
     /// All sessions, the oldest first.
@@ -255,5 +295,8 @@ fn session_row(row: &Row<'_>) -> Result<SessionRow, Failure> {
         changed_unix_ms: row.get(13)?,
         completed_unix_ms: row.get(14)?,
         acknowledged: row.get(15)?,
+        policy: row.get(17)?,
+        disclosure: row.get(18)?,
+        entry: row.get(19)?,
     })
 }

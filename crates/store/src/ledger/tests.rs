@@ -3,16 +3,22 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use oblink_session::head::SignedHead;
 use oblink_session::ledger::{
-    ChargeEntry, ChargeOutcome, ChargedBatch, CompletionEntry, Ledger, LedgerError, SessionEntry, SessionOpening,
+    Budget, ChargeEntry, ChargeOutcome, ChargedBatch, CompletionEntry, Ledger, LedgerError, SessionEntry, SessionOpening,
 };
 use oblink_session::set::{SetDescriptor, SetOffer};
+use oblink_session::statement::{CertifiedKey, StatementKey, fingerprint_of};
 use oblink_session::tag::Tau;
 
 use super::*;
 
+mod authority;
+mod log;
+mod older;
 mod replaced;
 mod repro;
+mod tampering;
 
 const VERIFIER: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];
@@ -42,6 +48,63 @@ impl Home {
     }
 }
 
+/// Secret keys of the holder's statements and identity.
+const STATEMENT_SECRET: [u8; 32] = [41; 32];
+const IDENTITY_SECRET: [u8; 32] = [42; 32];
+
+fn statement_key() -> StatementKey {
+    StatementKey::certify(&STATEMENT_SECRET, &IDENTITY_SECRET, CLOCK)
+}
+
+/// The holder's fingerprint.
+fn holder() -> [u8; 32] {
+    fingerprint_of(statement_key().certificate()[..32].try_into().unwrap())
+}
+
+/// Signs the ledger's head, as is done for each Welcome.
+fn sign_head(ledger: &mut SqliteLedger) -> SignedHead {
+    let head = SignedHead::sign(&statement_key(), &holder(), ledger.head().unwrap(), CLOCK);
+    ledger.keep_head(&head).unwrap();
+    head
+}
+
+fn verify(ledger: &SqliteLedger, witnesses: &[SignedHead]) -> Result<VerifyReport, Error> {
+    let key = CertifiedKey::check(statement_key().certificate(), &holder()).unwrap();
+    ledger.verify(&key, &holder(), witnesses)
+}
+
+fn verified(ledger: &SqliteLedger, witnesses: &[SignedHead]) -> VerifyReport {
+    verify(ledger, witnesses).unwrap()
+}
+
+fn tampered(ledger: &SqliteLedger, witnesses: &[SignedHead]) -> Tampered {
+    match verify(ledger, witnesses) {
+        Err(Error::Tampered(tampered)) => tampered,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Changes the database as another program would: without the triggers, which are put back.
+fn tamper(ledger: &SqliteLedger, sql: &str) {
+    let triggers: Vec<(String, String)> = ledger
+        .connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    ledger.connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").unwrap();
+    for (name, _) in &triggers {
+        ledger.connection.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+    }
+    ledger.connection.execute_batch(sql).unwrap();
+    assert_ne!(ledger.connection.changes(), 0, "{sql}");
+    for (_, sql) in &triggers {
+        ledger.connection.execute_batch(sql).unwrap();
+    }
+}
+
 fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
     let descriptor = SetDescriptor {
         suite: 1,
@@ -61,6 +124,7 @@ fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
         records: 1_100,
         rejected: 7,
         input_digest: Some([5; 32]),
+        limits: EpochLimits::default(),
         clock_unix_ms: CLOCK,
     }
 }
@@ -83,6 +147,7 @@ fn session(id: u8) -> SessionEntry {
         tokens: 30,
         batches: 3,
         epoch_evaluations_max: 100,
+        authority: None,
         clock_unix_ms: CLOCK,
     }
 }
@@ -147,7 +212,7 @@ fn a_session_cannot_charge_beyond_its_reservation() {
     ledger.open_session(&session(1)).unwrap();
     ledger.charge(&batch(1, 0, 1)).unwrap();
     let error = ledger.charge(&ChargeEntry { tokens: 21, ..batch(1, 1, 1) }).unwrap_err();
-    assert!(matches!(error, LedgerError::BudgetExhausted { asked: 21, left: 20 }));
+    assert!(matches!(error, LedgerError::BudgetExhausted { budget: Budget::Evaluations, asked: 21, left: 20 }));
     assert_eq!(account(&ledger), (10, 20));
 }
 
@@ -159,7 +224,7 @@ fn an_epochs_budget_holds_charges_and_reservations() {
         ledger.open_session(&session(id)).unwrap();
     }
     let left = |error| match error {
-        Err(LedgerError::BudgetExhausted { asked: 30, left }) => left,
+        Err(LedgerError::BudgetExhausted { budget: Budget::Evaluations, asked: 30, left }) => left,
         other => panic!("{other:?}"),
     };
     assert_eq!(left(ledger.open_session(&session(4))), 10);
@@ -168,7 +233,7 @@ fn an_epochs_budget_holds_charges_and_reservations() {
     ledger.suspend(&[1; 16], &[], CLOCK).unwrap();
     assert_eq!(ledger.open_session(&session(4)).unwrap(), SessionOpening::New);
     // The suspended one cannot have its 20 back now, and then can.
-    assert!(matches!(ledger.open_session(&session(1)), Err(LedgerError::BudgetExhausted { asked: 20, left: 0 })));
+    assert!(matches!(ledger.open_session(&session(1)), Err(LedgerError::BudgetExhausted { asked: 20, left: 0, .. })));
     ledger.suspend(&[2; 16], &[], CLOCK).unwrap();
     assert!(matches!(ledger.open_session(&session(1)).unwrap(), SessionOpening::Resumed { .. }));
     assert_eq!(account(&ledger), (10, 80));
@@ -209,7 +274,7 @@ fn a_race_for_the_last_of_a_budget_has_one_winner() {
         });
         let won: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).collect();
         assert_eq!(won.len(), 1);
-        assert!(outcomes.iter().any(|(_, outcome)| matches!(outcome, Err(LedgerError::BudgetExhausted { asked: 30, left: 0 }))));
+        assert!(outcomes.iter().any(|(_, outcome)| matches!(outcome, Err(LedgerError::BudgetExhausted { asked: 30, left: 0, .. }))));
         home.open().suspend(&won[0].0, &[], CLOCK).unwrap();
     }
 }
@@ -278,7 +343,7 @@ fn a_complete_session_keeps_its_receipt_and_costs_what_it_cost() {
     // It answers with its receipt, and stays complete.
     assert_eq!(ledger.session(&[1; 16]).unwrap().unwrap().state, SessionState::Complete);
     // When its epoch is over, the receipt is in the ledger; the session does not resume.
-    ledger.end_epoch(&[10; 16], "by hand", CLOCK).unwrap();
+    ledger.end_epoch(&[10; 16], "by hand", false, CLOCK).unwrap();
     assert!(matches!(ledger.open_session(&session(1)), Err(LedgerError::EpochEnded)));
     assert!(matches!(ledger.charge(&batch(1, 2, 10)), Err(LedgerError::EpochEnded)));
     assert!(ledger.receipt(&[1; 16]).unwrap().is_some());
@@ -350,8 +415,8 @@ fn sealing_again_ends_the_epoch_before() {
     assert_eq!((epochs[0].charged_tokens, epochs[0].reserved_tokens, epochs[0].sessions), (10, 0, 1));
     assert_eq!(epochs[3].offer, epoch(13, None).offer);
     assert_eq!((epochs[3].records, epochs[3].rejected, epochs[3].input_digest), (1_100, 7, Some([5; 32])));
-    assert!(ledger.end_epoch(&[13; 16], "by hand", CLOCK).unwrap());
-    assert!(!ledger.end_epoch(&[13; 16], "by hand", CLOCK).unwrap());
+    assert!(ledger.end_epoch(&[13; 16], "by hand", false, CLOCK).unwrap());
+    assert!(!ledger.end_epoch(&[13; 16], "by hand", false, CLOCK).unwrap());
     assert_eq!(ledger.current_epoch(&VERIFIER).unwrap(), None);
     // An id is used once; the failed call ended nothing.
     assert!(ledger.begin_epoch(&epoch(10, Some(OTHER))).is_err());
@@ -401,8 +466,8 @@ fn ledger_time_does_not_run_backwards() {
     let (_home, mut ledger) = Home::with_epoch();
     ledger.open_session(&SessionEntry { clock_unix_ms: CLOCK + 500, ..session(1) }).unwrap();
     ledger.charge(&batch(1, 0, 1)).unwrap();
-    ledger.record_refusal(None, 5, "early", CLOCK - 1_000).unwrap();
-    ledger.record_refusal(None, 5, "late", CLOCK + 900).unwrap();
+    ledger.record_refusal(None, 5, "early", None, CLOCK - 1_000).unwrap();
+    ledger.record_refusal(None, 5, "late", None, CLOCK + 900).unwrap();
     let refusals = ledger.refusals(10).unwrap();
     assert_eq!(refusals.iter().map(|refusal| refusal.refused_unix_ms - CLOCK).collect::<Vec<_>>(), [900, 500]);
     assert_eq!(ledger.session(&[1; 16]).unwrap().unwrap().changed_unix_ms, CLOCK + 500);
@@ -419,7 +484,7 @@ fn deliveries_and_refusals_are_shown() {
     assert_eq!(ledger.deliveries(1).unwrap().len(), 1);
     assert_eq!(ledger.deliveries(9).unwrap()[0].bytes, 5_000);
     // The last of 1,024 bytes would cut a letter in two.
-    ledger.record_refusal(Some(&OTHER), 4, &format!("{}é…", "x".repeat(1_023)), CLOCK).unwrap();
+    ledger.record_refusal(Some(&OTHER), 4, &format!("{}é…", "x".repeat(1_023)), None, CLOCK).unwrap();
     let refusal = &ledger.refusals(9).unwrap()[0];
     assert_eq!((refusal.verifier, refusal.code, refusal.detail.len()), (Some(OTHER), 4, 1_023));
     assert_eq!(ledger.receipt(&[2; 16]).unwrap(), None);

@@ -1,4 +1,4 @@
-//! Sets sealed again under a kept key (SPEC EPO-3), and ledgers from before there were such.
+//! Sets sealed again under a kept key (SPEC EPO-3).
 
 use super::*;
 
@@ -102,41 +102,7 @@ fn a_set_of_another_key_or_an_epoch_that_ended_is_not_put_in_place() {
     let unknown = EpochEntry { offer: epoch(11, None).offer, ..resealed(20, CLOCK) };
     assert!(matches!(ledger.replace_set(&unknown), Err(Error::Ledger(LedgerError::EpochEnded))));
     assert_eq!(ledger.current_epoch(&VERIFIER).unwrap().unwrap().offer, epoch(10, None).offer);
-    ledger.end_epoch(&[10; 16], "by hand", CLOCK).unwrap();
+    ledger.end_epoch(&[10; 16], "by hand", false, CLOCK).unwrap();
     assert!(matches!(ledger.replace_set(&resealed(20, CLOCK)), Err(Error::Ledger(LedgerError::EpochEnded))));
     assert!(ledger.earlier_sets().unwrap().is_empty());
-}
-
-/// A ledger of version 2 is read on, with the set of each session.
-#[test]
-fn a_ledger_of_version_2_is_brought_up() {
-    let (home, mut ledger) = Home::with_epoch();
-    ledger.open_session(&session(1)).unwrap();
-    ledger.charge(&batch(1, 0, 1)).unwrap();
-    ledger.suspend(&[1; 16], &[], CLOCK).unwrap();
-    let tables = schema_of(&home);
-    drop(ledger);
-    let old = Connection::open(home.path()).unwrap();
-    old.execute_batch("DROP TABLE earlier_sets; ALTER TABLE sessions DROP COLUMN set_id; PRAGMA user_version = 2;").unwrap();
-    drop(old);
-    let mut ledger = home.open();
-    assert_eq!(schema_of(&home), tables, "as one that was made so");
-    assert_eq!(ledger.sessions().unwrap()[0].set_id, [10; 32]);
-    assert_eq!(account(&ledger), (10, 0));
-    ledger.replace_set(&resealed(20, CLOCK)).unwrap();
-    assert!(is_ended(ledger.open_session(&SessionEntry { set_id: [20; 32], ..session(1) })));
-    drop(ledger);
-    assert_eq!(home.open().earlier_sets().unwrap().len(), 1, "brought up once");
-}
-
-/// The tables and their columns.
-fn schema_of(home: &Home) -> Vec<(String, String, String)> {
-    let connection = Connection::open(home.path()).unwrap();
-    let mut statement = connection
-        .prepare(
-            "SELECT s.type || ' ' || s.name, ifnull(c.name, ''), ifnull(c.type, '') FROM sqlite_schema s LEFT JOIN pragma_table_info(s.name) c
-             WHERE s.name NOT LIKE 'sqlite%' ORDER BY s.name, c.cid",
-        )
-        .unwrap();
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().collect::<Result<_, _>>().unwrap()
 }

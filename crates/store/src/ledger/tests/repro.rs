@@ -165,7 +165,7 @@ fn repro_the_same_batch_is_free_so_often_and_while_the_session_is_open() {
     for index in 0..3 {
         assert!(matches!(ledger.charge(&batch(1, index, 10)), Err(LedgerError::SessionNotOpen)));
     }
-    ledger.end_epoch(&[10; 16], "by hand", CLOCK).unwrap();
+    ledger.end_epoch(&[10; 16], "by hand", false, CLOCK).unwrap();
     assert!(matches!(ledger.charge(&batch(1, 1, 10)), Err(LedgerError::EpochEnded)));
 }
 
@@ -174,12 +174,12 @@ fn repro_the_same_batch_is_free_so_often_and_while_the_session_is_open() {
 fn repro_the_same_refusal_again_makes_no_row() {
     let (_home, mut ledger) = Home::with_epoch();
     for after in 0..5 {
-        ledger.record_refusal(Some(&VERIFIER), 6, "too many", CLOCK + after).unwrap();
-        ledger.record_refusal(Some(&OTHER), 6, "too many", CLOCK + after).unwrap();
-        ledger.record_refusal(None, 6, "too many", CLOCK + after).unwrap();
+        ledger.record_refusal(Some(&VERIFIER), 6, "too many", None, CLOCK + after).unwrap();
+        ledger.record_refusal(Some(&OTHER), 6, "too many", None, CLOCK + after).unwrap();
+        ledger.record_refusal(None, 6, "too many", None, CLOCK + after).unwrap();
     }
     for (detail, code, after) in [("far too many", 6, 5), ("far too many", 8, 6), ("too many", 6, 7)] {
-        ledger.record_refusal(Some(&VERIFIER), code, detail, CLOCK + after).unwrap();
+        ledger.record_refusal(Some(&VERIFIER), code, detail, None, CLOCK + after).unwrap();
     }
     assert_eq!(refusals_of(&ledger, Some(VERIFIER)), [(6, 1), (8, 1), (6, 1), (6, 5)]);
     assert_eq!(refusals_of(&ledger, Some(OTHER)), [(6, 5)]);
@@ -194,8 +194,8 @@ fn repro_the_same_refusal_again_makes_no_row() {
 #[test]
 fn repro_a_verifiers_refusals_are_bounded_and_none_is_lost() {
     let (_home, mut ledger) = Home::with_epoch();
-    ledger.record_refusal(Some(&OTHER), 9, "another's", CLOCK).unwrap();
-    ledger.record_refusal(Some(&VERIFIER), 9, "the first", CLOCK).unwrap();
+    ledger.record_refusal(Some(&OTHER), 9, "another's", None, CLOCK).unwrap();
+    ledger.record_refusal(Some(&VERIFIER), 9, "the first", None, CLOCK).unwrap();
     // Many rows, as fast as a test can write them.
     ledger
         .connection
@@ -207,7 +207,7 @@ fn repro_a_verifiers_refusals_are_bounded_and_none_is_lost() {
         .unwrap();
     for after in 0..40 {
         let detail = format!("asked again {after}");
-        ledger.record_refusal(Some(&VERIFIER), [6, 8][after as usize % 2], &detail, CLOCK + after).unwrap();
+        ledger.record_refusal(Some(&VERIFIER), [6, 8][after as usize % 2], &detail, None, CLOCK + after).unwrap();
     }
     let rows = refusals_of(&ledger, Some(VERIFIER));
     // One row more than the bound: the first of code 8.
@@ -218,7 +218,7 @@ fn repro_a_verifiers_refusals_are_bounded_and_none_is_lost() {
     assert_eq!((newest.detail.as_str(), newest.first_unix_ms, newest.refused_unix_ms), ("asked again 39", CLOCK + 1, CLOCK + 39));
     // What was there first is there still, and another verifier has its own bound.
     assert_eq!(rows.last(), Some(&(9, 1)));
-    ledger.record_refusal(Some(&OTHER), 9, "another's again", CLOCK).unwrap();
+    ledger.record_refusal(Some(&OTHER), 9, "another's again", None, CLOCK).unwrap();
     assert_eq!(refusals_of(&ledger, Some(OTHER)), [(9, 1), (9, 1)]);
 }
 
@@ -229,8 +229,8 @@ fn repro_a_file_of_the_version_before_is_named_as_that() {
     ledger.connection.pragma_update(None, "user_version", 1).unwrap();
     drop(ledger);
     let error = SqliteLedger::open(&home.path()).unwrap_err();
-    assert!(matches!(error, Error::LedgerVersion { found: 1, supported: 3, .. }), "{error}");
-    assert!(error.to_string().ends_with("has ledger version 1; this program reads version 3"), "{error}");
+    assert!(matches!(error, Error::LedgerVersion { found: 1, supported: 4, .. }), "{error}");
+    assert!(error.to_string().ends_with("has ledger version 1; this program reads version 4"), "{error}");
 }
 
 /// EPO-3: after a crash between the end of an epoch and the deletion of its files, nothing said which files those are.
@@ -245,7 +245,7 @@ fn repro_the_files_of_current_epochs_are_told() {
     ledger.begin_epoch(&epoch(12, None)).unwrap();
     assert_eq!(ledger.live_files().unwrap(), [live(10), live(11), live(12)]);
     ledger.begin_epoch(&epoch(13, Some(VERIFIER))).unwrap();
-    ledger.end_epoch(&[11; 16], "by hand", CLOCK).unwrap();
+    ledger.end_epoch(&[11; 16], "by hand", false, CLOCK).unwrap();
     drop(ledger);
     assert_eq!(home.open().live_files().unwrap(), [live(13)]);
 }

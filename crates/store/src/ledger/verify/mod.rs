@@ -1,0 +1,185 @@
+//! Whether a ledger is what its holder wrote and signed (SPEC LED-6).
+//!
+//! One pass over the log recomputes every leaf and every stored hash, holds the root at each signed head's size against that head, and replays
+//! what the entries say; then the tables are compared with the replay, row by row. Found is whatever was edited, deleted, added or put in
+//! another order after it was written. A database that was rolled back to a copy of itself is in order by itself: a head that somebody else
+//! has (a witness, a verifier, a receipt) finds it.
+//!
+//! Bound by no entry are how often a batch was sent again (`repeats`), counts of refusals between two powers of two with the detail of the
+//! latest, the digests of what was answered in a session that has no receipt, and in an older ledger whatever happened before it was brought up.
+
+mod epochs;
+mod model;
+mod sessions;
+mod tables;
+
+use oblink_session::head::{LogHead, SignedHead};
+use oblink_session::merkle::Accumulator;
+use oblink_session::statement::CertifiedKey;
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use self::model::Model;
+use super::entries::EntryKind;
+use super::log::entry_leaf;
+use super::{Failure, SqliteLedger};
+use crate::Error;
+
+/// Where a ledger is not what was written, and how: names of tables and numbers of entries, nothing of anybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Tampered {
+    /// `log`, `heads`, `witness`, or the table.
+    pub place: &'static str,
+    /// Number of the entry that it is about, where there is one; of a head its size.
+    pub entry: Option<u64>,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+impl core::fmt::Display for Tampered {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.entry {
+            Some(entry) => write!(f, "{}, entry {entry}: {}", self.place, self.what),
+            None => write!(f, "{}: {}", self.place, self.what),
+        }
+    }
+}
+
+impl From<Tampered> for Failure {
+    fn from(tampered: Tampered) -> Self {
+        Self::Other(Error::Tampered(tampered))
+    }
+}
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The log as it is.
+    pub head: LogHead,
+    /// Signed heads of the ledger's own.
+    pub heads: u64,
+    /// Heads that others had.
+    pub witnessed: u64,
+    /// Entries that an older ledger brought.
+    pub imported: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Charges.
+    pub charges: u64,
+    /// Evaluations charged.
+    pub charged_tokens: u64,
+    /// Time of the latest entry, milliseconds since 1970; 0 without any.
+    pub latest_unix_ms: u64,
+}
+
+/// A signed head and where it is from.
+struct Claim {
+    head: SignedHead,
+    place: &'static str,
+}
+
+impl SqliteLedger {
+    /// Verifies the ledger as it is at one moment: the log, every signed head under the holder's statement key, and the tables.
+    /// `witnesses` are heads that others kept. O(entries); memory grows with epochs, sessions and heads, not with charges.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] for the first thing found; [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn verify(&self, holder_key: &CertifiedKey, holder: &[u8; 32], witnesses: &[SignedHead]) -> Result<VerifyReport, Error> {
+        match self.look(|connection| verify(connection, holder_key, holder, witnesses)) {
+            // A value of another type or length than this program writes.
+            Err(Failure::Sqlite(
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            )) => Err(Tampered { place: "tables", entry: None, what: "a value that this program does not write" }.into()),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnesses: &[SignedHead]) -> Result<VerifyReport, Failure> {
+    let mut claims = kept_heads(connection)?;
+    let heads = claims.len() as u64;
+    claims.extend(witnesses.iter().map(|head| Claim { head: *head, place: "witness" }));
+    claims.sort_by_key(|claim| claim.head.head.size);
+    let mut claims = claims.into_iter().peekable();
+
+    let mut log = Accumulator::new();
+    let mut model = Model::new(connection)?;
+    let mut latest_unix_ms = 0;
+    let mut statement = connection.prepare("SELECT seq, kind, unix_ms, party, body, nodes FROM log ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    loop {
+        while let Some(claim) = claims.next_if(|claim| claim.head.head.size == log.len()) {
+            check_claim(&claim, &log, key, holder)?;
+        }
+        let Some(row) = rows.next()? else { break };
+        let seq = log.len();
+        let wrong = |what| Tampered { place: "log", entry: Some(seq), what };
+        if row.get::<_, u64>(0)? != seq {
+            return Err(wrong("it is not there").into());
+        }
+        let (number, unix_ms): (u8, u64) = (row.get(1)?, row.get(2)?);
+        let party: [u8; 32] = row.get(3)?;
+        let blob = |column| row.get_ref(column).map(|value| value.as_blob().unwrap_or_default());
+        let (body, nodes) = (blob(4)?, blob(5)?);
+        let completed = log.append(entry_leaf(number, unix_ms, &party, &Sha256::digest(body).into()));
+        if completed.as_flattened() != nodes {
+            return Err(wrong("its hashes are not those of what it says").into());
+        }
+        if unix_ms < latest_unix_ms {
+            return Err(wrong("its time is before that of the entry before it").into());
+        }
+        latest_unix_ms = unix_ms;
+        let kind = EntryKind::from_u8(number).ok_or_else(|| wrong("its kind is unknown"))?;
+        model.apply(&model::Entry { seq, kind, unix_ms, party, body })?;
+    }
+    if let Some(claim) = claims.next() {
+        let entry = Some(claim.head.head.size);
+        return Err(Tampered { place: claim.place, entry, what: "the log ends before the head that was signed" }.into());
+    }
+    model.compare(latest_unix_ms)?;
+    check_triggers(connection)?;
+    Ok(VerifyReport {
+        head: LogHead { size: log.len(), root: log.root() },
+        heads,
+        witnessed: witnesses.len() as u64,
+        imported: model.imported,
+        sessions: model.sessions.len() as u64,
+        charges: model.charges,
+        charged_tokens: model.sessions.values().map(|session| session.charged_tokens).sum(),
+        latest_unix_ms,
+    })
+}
+
+fn kept_heads(connection: &Connection) -> Result<Vec<Claim>, Failure> {
+    Ok(connection
+        .prepare("SELECT size, root, unix_ms, signature FROM heads ORDER BY size")?
+        .query_map([], |row| {
+            let head = LogHead { size: row.get(0)?, root: row.get(1)? };
+            Ok(Claim { head: SignedHead { head, unix_ms: row.get(2)?, signature: row.get(3)? }, place: "heads" })
+        })?
+        .collect::<Result<_, _>>()?)
+}
+
+fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u8; 32]) -> Result<(), Tampered> {
+    let wrong = |what| Tampered { place: claim.place, entry: Some(log.len()), what };
+    if claim.head.head.root != log.root() {
+        return Err(wrong("the log is not the one that was signed"));
+    }
+    claim.head.verify(key, holder).map_err(|_| wrong("the signature of the head does not verify"))
+}
+
+/// What keeps the log append-only between one verification and the next.
+fn check_triggers(connection: &Connection) -> Result<(), Failure> {
+    let found: u32 = connection.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN
+         ('log_stays', 'log_keeps', 'heads_stay', 'heads_keep', 'charges_stay', 'charges_keep', 'answers_stay')",
+        [],
+        |row| row.get(0),
+    )?;
+    if found == 7 {
+        return Ok(());
+    }
+    Err(Tampered { place: "tables", entry: None, what: "the triggers that keep the log append-only are not all there" }.into())
+}
