@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agencies;
+pub mod asking;
 mod build;
 mod call;
 mod join;
+mod keys;
+pub mod officials;
+pub mod peer;
+pub mod policy;
 mod results;
 mod seen;
 mod serving;
