@@ -6,8 +6,10 @@
 
 mod agencies;
 pub mod asking;
+pub mod book;
 mod build;
 mod call;
+pub mod fake;
 mod join;
 mod keys;
 pub mod officials;
