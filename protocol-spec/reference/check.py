@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import authority
 import examples
 import group
 import negative
@@ -101,7 +102,7 @@ def sessions():
 
 def positives():
     """That the reader of the negative vectors accepts what the sessions really sent."""
-    for number in (0, 1):
+    for number in (0, 1, 2):
         outputs = negative.good(number)[2]
         sent = {frame["name"].lower(): frame["bytes"] for frame in reversed(outputs["frames"])}
         sent |= {"set": outputs["set"], "received set": outputs["set"], "set request": sent["setrequest"]}
@@ -119,13 +120,18 @@ def examples_in_the_text():
     report("SPEC.md", "appendix A", [] if examples.text() in spec else ["it is not what examples.py prints"])
 
 
+def authorities():
+    for name, differences in authority.checks(load(VECTORS / "authority.json"), load(VECTORS / "session.json")["cases"]):
+        report("authority.json", name, differences)
+
+
 def negatives():
     for case in load(VECTORS / "negative.json")["cases"]:
         report("negative.json", f"[{case['anchor']}] {case['name']}", negative.differences(case))
 
 
 def main():
-    for check in (rfc9497, sealed_sets, sessions, positives, examples_in_the_text, negatives):
+    for check in (rfc9497, sealed_sets, sessions, positives, examples_in_the_text, authorities, negatives):
         check()
     print(f"{failures} of the vectors above differ" if failures else "every vector holds")
     return 1 if failures else 0

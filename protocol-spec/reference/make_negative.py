@@ -4,17 +4,19 @@ import json
 
 import ed25519
 import group
+import ledger
 import sealed_set
 import session as s
 import wire
 from hashes import H256, u8, u16, u32, u64
+from request import canonical
 from negative import CODES, VECTORS, differences, frames, good
 from tokens import SUITE, tau
 
 NOTE = (
     "Each case is something that a reader must refuse. `state` says where: `set` is a whole sealed set; `received set` is one"
     " that came for the Welcome in `welcome`; all others are one frame, received in a session of session.json (the first, or"
-    " the case's `session`, counted from 0) by the holder before anything (`hello`; it allows 10 pairs unsigned), after"
+    " the case's `session`, counted from 0) by the holder before anything (`hello`; it allows 10 pairs unsigned, where no policy is in force), after"
     " Welcome (`set request`, `batch`), after the first batch (`batch again`, `complete early`), after every batch"
     " (`complete`), after Receipt (`acknowledge`), or by the verifier after Hello (`welcome`), when the set's first chunk is"
     " due (`set chunk`), after the first Batch (`evaluated`), after Complete (`receipt`), after Acknowledge (`closed`). Clocks"
@@ -166,7 +168,7 @@ def hellos():
     case("hello", "FRM-2", "a byte left over", reframed(good_frame, body + b"\0"), "verifier", **code)
     case("hello", "FRM-2", "a byte short", reframed(good_frame, body[:-1]), "verifier", **code)
     huge = (2**63).to_bytes(8, "little")
-    case("hello", "FRM-4", "2^63 signatures", reframed(good_frame, body[:-8] + huge), "verifier", **code)
+    case("hello", "FRM-4", "2^63 signatures", reframed(good_frame, body[:-48] + huge + body[-40:]), "verifier", **code)
     at = 20 + 32 + 8 + 136
     case("hello", "FRM-2", "a request of 2^63 bytes", reframed(good_frame, body[:at] + huge + body[at + 8 :]), "verifier", **code)
     bad("FRM-4", "no version", versions=[])
@@ -215,10 +217,86 @@ def hellos():
     other = text.replace('"tokens_per_pair":1', '"tokens_per_pair":2')
     bad("HSK-3", "two tokens a pair", "ruleset_mismatch", "configuration", request=other.encode())
     bad("HSK-4", "11 pairs unsigned", "pairs_over_cap", request=text.replace('"pairs":5', '"pairs":11').encode())
+    bad("HSK-8", "a head of more entries than the log has", "ledger_diverged", head_size=2, head_root=parties.log.root(2))
     _, three, _ = good(1)
+    for name, changed in [
+        ("another root than the log had", dict(head_root=flip(three.log.root(3), 0))), ("another size than the root is of", dict(head_size=4)),
+        ("a head of the largest size", dict(head_size=2**64 - 1)), ("one entry more than there are", dict(head_size=7, head_root=three.log.root(7))),
+    ]:  # fmt: skip
+        data = wire.control(wire.HELLO, **(three.hello_fields() | changed))
+        case("hello", "HSK-8", name, data, "verifier", "ledger_diverged", session=1)
     more = three.request.replace(b'"pairs":3', b'"pairs":4')
     data = wire.control(wire.HELLO, **(three.hello_fields() | {"request": more}))
     case("hello", "TAG-3", "12 tokens where 9 are allowed", data, "configuration", "tokens_over_cap", session=1)
+
+
+def authority():
+    """Hellos of the signed session, under its policy."""
+    _, signed, _ = good(2)
+    base, inputs = signed.hello_fields(), signed.inputs["authority"]
+    ada, ben = base["signatures"]
+    others = json.loads((VECTORS / "authority.json").read_text())["signatures"]
+    find = lambda name: [text.encode() for text in next(entry["signatures"] for entry in others if entry["name"] == name)]
+
+    def bad(name, anchor="AUT-1", refusal="not_authorised", **changed):
+        case("hello", anchor, name, raw_control(wire.HELLO, **(base | changed)), "verifier", refusal, session=2)
+
+    text = signed.request.decode()
+    unsigned = {k: v for k, v in json.loads(text).items() if k in json.loads(parties.request)} | {"format": "oblink/request/1"}
+    bad("an unsigned request", request=canonical(unsigned), signatures=[])
+    bad("an edited purpose", request=text.replace("To confirm", "To collect").encode())
+    bad("another blinded_root", request=text.replace(json.loads(text)["blinded_root"], "00" * 32).encode())
+    bad("a pair more", request=text.replace('"pairs":5', '"pairs":6').encode())
+    bad("valid a day longer", request=text.replace(str(inputs["manifest"]["not_after_unix_ms"]), str(inputs["manifest"]["not_after_unix_ms"] + 86_400_000)).encode())
+    bad("valid no longer", request=text.replace(str(inputs["manifest"]["not_after_unix_ms"]), str(signed.inputs["welcome_unix_ms"] - 1)).encode())
+    bad("made out to another holder", request=text.replace(signed.holder_fp.hex(), "00" * 32).encode())
+    bad("another verifier's", request=text.replace(signed.verifier_fp.hex(), "00" * 32).encode())
+    bad("without its agreement", request=text.replace('"agreement"', '"arrangement"').encode())
+    bad("a disclosure that the policy does not list", request=text.replace('"count"', '"matched_tags"').encode())
+    bad("one signature short", signatures=[ada])
+    bad("no signature", signatures=[])
+    bad("one official twice", signatures=[ada, ada])
+    bad("one of three that fails", signatures=find("one of three that fails"))
+    bad("a signature in the countersigning namespace", signatures=[*find("another namespace of oblink's"), ben])
+    bad("a signature in ssh-keygen's own namespace", signatures=[*find("ssh-keygen's own namespace"), ben])
+    bad("a signature of nobody who is listed", signatures=[*find("nobody who is listed"), ben])
+    bad("a signature of the holder's official", signatures=[*find("an official of the other side"), ben])
+    bad("a signature that is no armour", signatures=[b"sig", ben])
+    bad("a purpose with a right-to-left override", "REQ-3", "request_malformed", request=text.replace("To confirm", "To\u202e confirm").encode())
+    bad("a space", "REQ-3", "request_malformed", request=text.replace(",", ", ", 1).encode())
+    bad("a member missing", "REQ-3", "request_malformed", request=text.replace('"list_root":"' + json.loads(text)["list_root"] + '",', "").encode())
+    bad("a head of another log", "HSK-8", "ledger_diverged", head_root=bytes(32))
+
+
+def unapproved():
+    """[BAT-7]: batches of the signed session, each rightly stated."""
+    session, signed, _ = good(2)
+    sent = [wire.unbatch(data) for data in frames(2, "Batch")]
+    secret, w = signed.inputs["verifier"]["statement_secret"], session.welcome
+
+    def bad(name, elements=None, path=None, refusal="batch_unapproved", anchor="BAT-7", index=0):
+        elements, path = elements or sent[index][1], sent[index][3] if path is None else path
+        digest = s.batch_digest(b"blinded", index, elements)
+        body = s.batch_body(session.id, session.request_digest, w["epoch_id"], w["set_id"], index, digest)
+        data = u64(index) + u32(len(elements)) + b"".join([*elements, s.state(secret, b"batch", body), *path])
+        case("batch", anchor, name, u32(len(data)) + u8(wire.BATCH) + data, "verifier", refusal, session=2)
+
+    own, others = sent[0][1], sent[1][1]
+    bad("another list", [group.encode(group.double(group.decode(e))) for e in own])
+    bad("one row replaced", [own[0], others[1]])
+    bad("a row twice", [own[0], own[0]])
+    bad("the rows in another order", own[::-1])
+    bad("another batch's rows", others)
+    bad("another batch's rows and path", others, sent[1][3])
+    bad("another batch's path", path=sent[1][3])
+    bad("the last batch's path, which is shorter", path=sent[2][3])
+    bad("no path", path=[])
+    bad("a path of a hash less", path=sent[0][3][:-1])
+    bad("a path of a hash more", path=[*sent[0][3], bytes(32)])
+    bad("a bit of the path", path=[sent[0][3][0], flip(sent[0][3][1], 31)])
+    bad("a path the other way round", path=sent[0][3][::-1])
+    bad("a path of 21 hashes", path=[bytes(32)] * 21, refusal="batch_malformed", anchor="FRM-3")
+    bad("a row more than the last batch has", [*sent[2][1], own[0]], refusal="batch_malformed", anchor="BAT-2", index=2)
 
 
 def certificates(party, others):
@@ -243,6 +321,43 @@ def welcomes():
     def bad(anchor, name, blame="holder", **changed):
         case("welcome", anchor, name, raw_control(wire.WELCOME, **(base | changed)), blame)
 
+    def headed(name, anchor="HSK-8", session=1, secret=None, kind=b"head", holder=None, **changed):
+        """With a head that is signed all the same."""
+        _, p, _ = good(session)
+        fields = p.welcome_fields() | changed
+        body = ledger.head_body(holder or p.holder_fp, fields["head_size"], fields["head_root"], fields["head_unix_ms"])
+        fields["head_signature"] = s.state(secret or p.inputs["holder"]["statement_secret"], kind, body)
+        case("welcome", anchor, name, raw_control(wire.WELCOME, **fields), "holder", **({"session": session} if session else {}))
+
+    bad("LED-3", "a head without a signature", head_signature=bytes(64))
+    bad("LED-3", "a bit of the head's signature", head_signature=flip(base["head_signature"], 63))
+    bad("LED-3", "another size than the head's", head_size=base["head_size"] + 1)
+    bad("LED-3", "another root than the head's", head_root=flip(base["head_root"], 0))
+    bad("LED-3", "another time than the head's", head_unix_ms=base["head_unix_ms"] + 1)
+    headed("a head of another holder", "LED-3", 0, holder=parties.verifier_fp)
+    headed("a head by the identity key", "LED-3", 0, secret=i["holder"]["identity_secret"])
+    headed("a head signed as a receipt", "LED-3", 0, kind=b"receipt")
+    headed("a head of no entries", "HSK-8", 0, head_size=0, head_root=bytes(32))
+    headed("a head 300,001 ms before Welcome", "HSK-8", 0, head_unix_ms=base["clock_unix_ms"] - 300_001)
+    headed("a head 300,001 ms after Welcome", "HSK-8", 0, head_unix_ms=base["clock_unix_ms"] + 300_001)
+    headed("a proof where nothing was presented", "HSK-8", 0, consistency=[bytes(32)])
+    _, known, _ = good(1)
+    proof = known.welcome_fields()["consistency"]
+    headed("no proof", consistency=[])
+    headed("a hash of the proof less", consistency=proof[:-1])
+    headed("a hash of the proof more", consistency=[*proof, bytes(32)])
+    headed("a bit of the proof", consistency=[flip(proof[0], 0), *proof[1:]])
+    headed("another root, signed", head_root=bytes(32))
+    headed("a log that is shorter than the known one", head_size=2, head_root=known.log.root(2), consistency=[])
+    fork = ledger.Log([dict(known.log.entries[0], body="{}"), *known.log.entries[1:]])
+    headed("a forked log with its own proof", head_root=fork.root(7), consistency=fork.consistency(3, 7))
+    bad("FRM-4", "a proof of 65 hashes", consistency=[bytes(32)] * 65)
+    bad("HSK-7", "authority 1 for an unsigned request", authority=1, policy=bytes([1]) * 32)
+    bad("HSK-7", "a policy without authority", policy=bytes([1]) * 32)
+    bad("HSK-7", "authority 2", authority=2, policy=bytes([1]) * 32)
+    headed("authority 1 without a policy, in a signed session", "HSK-7", 2, policy=bytes(32))
+    headed("authority 0 with a policy, in a signed session", "HSK-7", 2, authority=0)
+
     unwelcome("welcome", good_frame, "holder", "Hello", 4_096)
     case("welcome", "FRM-2", "a byte left over", reframed(good_frame, good_frame[5:] + b"\0"), "holder")
     case("welcome", "FRM-2", "a byte short", reframed(good_frame, good_frame[5:-1]), "holder")
@@ -263,7 +378,7 @@ def welcomes():
     bad("HSK-7", "more tags than declared", set_tags=base["declared_tags"] + 1)
     bad("FRM-4", "no batch in flight", batches_in_flight_max=0)
     bad("FRM-4", "65 batches to be sent again", resend=list(range(65)))
-    bad("HSK-7", "an authority that version 1 has not", authority=1)
+    bad("HSK-7", "an authority without a policy", authority=1)
     for name, key in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
         bad("HSK-7", f"a public key that is {name}", public_key=key)
     bad("HSK-7", "a public key of 31 bytes", public_key=base["public_key"][:31])
@@ -287,11 +402,11 @@ def transfers():
 
 
 # --- §6.4 ---
-def signed_batch(index, elements, kind=b"batch", secret=VS, session=None, set_id=None):
+def signed_batch(index, elements, kind=b"batch", secret=VS, session=None, set_id=None, path=()):
     digest = s.batch_digest(b"blinded", index, elements)
     w = done.welcome
     body = s.batch_body(session or done.id, done.request_digest, w["epoch_id"], set_id or w["set_id"], index, digest)
-    return wire.batch(index, elements, s.state(secret, kind, body))
+    return wire.batch(index, elements, s.state(secret, kind, body), path)
 
 
 def batches():
@@ -302,7 +417,7 @@ def batches():
     def bad(anchor, name, data, refusal="batch_malformed", state="batch"):
         case(state, anchor, name, data, "verifier", refusal)
 
-    unwelcome("batch", good_frame, "verifier", "Hello", 12 + 65_535 * 32 + 64)
+    unwelcome("batch", good_frame, "verifier", "Hello", 12 + 65_535 * 32 + 64 + 20 * 32)
     bad("FRM-3", "no byte", reframed(good_frame, b""))
     bad("FRM-3", "no elements", signed_batch(0, []))
     bad("FRM-3", "a count of one more than there are", good_frame[:13] + u32(4) + good_frame[17:])
@@ -322,6 +437,7 @@ def batches():
     bad("STM-3", "a statement whose scalar is not canonical", wire.batch(0, elements, malleable), "signature_invalid")
     for name, point in (("the identity", IDENTITY), ("not canonical", NON_CANONICAL), ("no point", NO_POINT)):
         bad("SUI-2", f"an element that is {name}, rightly stated", signed_batch(0, [elements[0], point, elements[2]]))
+    bad("BAT-7", "a path in a session without commitments", signed_batch(0, elements, path=[bytes(32)]))
     bad("BAT-3", "another batch under a charged index", signed_batch(0, [elements[n] for n in (1, 0, 2)]), "batch_conflict", "batch again")
 
 
@@ -378,11 +494,13 @@ def ends():
     case("complete", "END-2", "another transcript", flip(complete, 5), "verifier", "transcript_differs")
 
     at = i["completed_unix_ms"]
-    body = done.receipt_body(at)
     good_frame = frames(0, "Receipt")[0]
+    body, proof = (wire.uncontrol(good_frame, wire.RECEIPT)[name] for name in ("body", "consistency"))
+    head = len(parties.log.entries), parties.log.root(len(parties.log.entries))
+    assert done.receipt_body(at, *head) == body
 
-    def bad(anchor, name, body=body, secret=HS, kind=b"receipt", blame="holder"):
-        data = raw_control(wire.RECEIPT, body=body, signature=s.state(secret, kind, body))
+    def bad(anchor, name, body=body, secret=HS, kind=b"receipt", blame="holder", proof=proof):
+        data = raw_control(wire.RECEIPT, body=body, signature=s.state(secret, kind, body), consistency=proof)
         case("receipt", anchor, name, data, blame)
 
     unwelcome("receipt", good_frame, "holder", "Hello", 16_384)
@@ -394,21 +512,31 @@ def ends():
             continue
         if isinstance(value, int):
             other = value + 1
+        elif not value:
+            other = "00" * 32
         else:
             other = ("0" if value[0] != "0" else "1") + value[1:]
-        bad("END-3", f"another {name}, signed", s.canonical(members | {name: other}))
-    bad("END-3", "a member less, signed", s.canonical({k: v for k, v in members.items() if k != "as_of"}))
-    bad("END-3", "a member more, signed", s.canonical(members | {"z": 0}))
+        bad("END-3", f"another {name}, signed", canonical(members | {name: other}))
+    bad("END-3", "a member less, signed", canonical({k: v for k, v in members.items() if k != "as_of"}))
+    bad("END-3", "a member more, signed", canonical(members | {"z": 0}))
     bad("END-3", "a space, signed", body.replace(b",", b", ", 1))
     bad("END-3", "no JSON, signed", b"")
-    bad("END-3", "a number as a string, signed", s.canonical(members | {"tokens": str(members["tokens"])}))
+    bad("END-3", "a number as a string, signed", canonical(members | {"tokens": str(members["tokens"])}))
     early = i["hello_unix_ms"] - 300_001
-    bad("END-3", "a time 300,001 ms before Welcome", done.receipt_body(early), blame="configuration")
-    bad("END-3", "a time 300,001 ms ahead", done.receipt_body(at + 300_001), blame="configuration")
+    bad("END-3", "a time 300,001 ms before Welcome", done.receipt_body(early, *head), blame="configuration")
+    bad("END-3", "a time 300,001 ms ahead", done.receipt_body(at + 300_001, *head), blame="configuration")
+    bad("END-3", "no proof that its log continues Welcome's", proof=[])
+    bad("END-3", "a hash of the proof more", proof=[*proof, bytes(32)])
+    bad("END-3", "a bit of the proof", proof=[flip(proof[0], 31), *proof[1:]])
+    bad("END-3", "a ledger of no entries, signed", done.receipt_body(at, 0, bytes(32)), proof=[])
+    forked = ledger.Log([dict(parties.log.entries[0], body="{}"), *parties.log.entries[1:]])
+    bad("END-3", "a forked log with its own proof, signed", done.receipt_body(at, head[0], forked.root(head[0])), proof=forked.consistency(2, head[0]))
+    bad("END-3", "an older head that is not Welcome's past, signed", done.receipt_body(at, 1, forked.root(1)), proof=forked.consistency(1, 2))
+    bad("FRM-4", "a proof of 65 hashes", proof=[bytes(32)] * 65)
     bad("STM-2", "signed by the verifier", secret=VS)
     bad("STM-2", "signed by the holder's identity", secret=i["holder"]["identity_secret"])
     bad("STM-2", "signed as a batch", kind=b"batch")
-    case("receipt", "STM-2", "the signature", flip(good_frame, len(good_frame) - 64), "holder")
+    case("receipt", "STM-2", "the signature", flip(good_frame, 5 + 8 + len(body)), "holder")
 
     acknowledge = frames(0, "Acknowledge")[0]
     unwelcome("acknowledge", acknowledge, "verifier", "Hello", 256)
@@ -421,7 +549,7 @@ def ends():
 
 
 def main():
-    for part in (sets, received, hellos, welcomes, transfers, batches, answers, ends):
+    for part in (sets, received, hellos, authority, welcomes, transfers, batches, unapproved, answers, ends):
         part()
     for entry in cases:
         for text in differences(entry):

@@ -15,7 +15,8 @@ CODES = {
     "version_unsupported": 1, "suite_unsupported": 2, "ruleset_mismatch": 3, "not_sealed": 4, "request_malformed": 5,
     "pairs_over_cap": 6, "tokens_over_cap": 7, "clock_skew": 8, "request_conflict": 9, "epoch_ended": 10,
     "budget_exhausted": 11, "batch_conflict": 12, "batch_malformed": 13, "out_of_turn": 14, "transcript_differs": 15,
-    "signature_invalid": 16, "busy": 17, "shutting_down": 18, "internal": 19,
+    "signature_invalid": 16, "busy": 17, "shutting_down": 18, "internal": 19, "not_authorised": 20, "suspended": 21,
+    "ledger_diverged": 22, "policy_changed": 23, "batch_unapproved": 24,
 }  # fmt: skip
 
 
@@ -28,6 +29,10 @@ def good(number):
 
 def frames(number, name):
     return [bytes.fromhex(frame["bytes"]) for frame in good(number)[2]["frames"] if frame["name"] == name]
+
+
+def receipt_of(number):
+    return good(number)[2]["receipt"].encode()
 
 
 def opened(number, batches_done):
@@ -71,7 +76,7 @@ def read(case):
         case "receipt":
             done.check_receipt(data, i["completed_unix_ms"], i["hello_unix_ms"])
         case "acknowledge":
-            done.check_acknowledge(data, done.receipt_body(i["completed_unix_ms"]))
+            done.check_acknowledge(data, receipt_of(number))
         case "closed":
             wire.unframe(data, wire.CLOSED)
 

@@ -3,10 +3,15 @@ import json
 
 import ed25519
 import group
+import ledger
+import merkle
+import policy
+import request as r
 import sealed_set
 import wire
 from group import Refused
 from hashes import H256, H512, lp, u8, u16, u32, u64
+from request import canonical
 from tokens import SUITE, tau
 
 SKEW_MS_MAX = 300_000
@@ -54,54 +59,6 @@ def check_statement(public, kind, body, signature):
     ed25519.verify(public, _statement(kind, body), signature)
 
 
-# --- §6.1 ---
-
-
-def canonical(members):
-    """RFC 8785 for what oblink needs of it: members of ASCII names, integers below 2^53, ASCII strings."""
-    return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-HEX = set("0123456789abcdef")
-REQUEST_MEMBERS = {"batch_tokens", "format", "pairs", "request_id", "ruleset", "ruleset_digest", "tokens_per_pair"}
-
-
-def parse_request(data):
-    """[REQ-1]"""
-
-    def unless(condition, text):
-        if not condition:
-            raise Refused("REQ-1", text, "verifier", wire.REQUEST_MALFORMED)
-
-    try:
-        members = json.loads(data)
-    except ValueError:
-        unless(False, "not JSON")
-    unless(isinstance(members, dict) and set(members) == REQUEST_MEMBERS, "members")
-    for name, most in (("batch_tokens", 65_535), ("pairs", 2**40), ("tokens_per_pair", 64)):
-        unless(type(members[name]) is int and 1 <= members[name] <= most, name)
-    for name, length in (("request_id", 32), ("ruleset_digest", 64)):
-        text = members[name]
-        unless(isinstance(text, str) and len(text) == length and set(text) <= HEX, name)
-    ruleset = members["ruleset"]
-    unless(isinstance(ruleset, str) and 1 <= len(ruleset) <= 64, "ruleset")
-    unless(set(ruleset) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"), "ruleset")
-    unless(members["format"] == "oblink/request/1", "format")
-    unless(number_of_batches(members) <= 2**20, "number of batches")
-    unless(canonical(members) == data, "not the canonical form")
-    return members
-
-
-def batches_of(request):
-    """[REQ-2]: (index, first token, count) of each batch."""
-    tokens, size = request["pairs"] * request["tokens_per_pair"], request["batch_tokens"]
-    return [(b, first, min(size, tokens - first)) for b, first in enumerate(range(0, tokens, size))]
-
-
-def number_of_batches(request):
-    return -(-request["pairs"] * request["tokens_per_pair"] // request["batch_tokens"])
-
-
 # --- digests ---
 
 
@@ -133,10 +90,10 @@ class Session:
         self.hello = wire.uncontrol(hello_frame, wire.HELLO)
         self.welcome = wire.uncontrol(welcome_frame, wire.WELCOME)
         self.verifier_fp, self.holder_fp = verifier_fp, holder_fp
-        self.request = parse_request(self.hello["request"])
+        self.request = r.parse(self.hello["request"])
         self.request_digest = H256(self.hello["request"])
         self.tokens = self.request["pairs"] * self.request["tokens_per_pair"]
-        self.batches = batches_of(self.request)
+        self.batches = r.batches_of(self.request)
         self.id = session_id(
             verifier_fp, holder_fp, self.hello["nonce"], self.welcome["nonce"], self.request_digest
         )
@@ -160,15 +117,18 @@ class Session:
     def transcript(self):
         return H512(self.transcript_input())
 
-    def receipt_body(self, completed_unix_ms):
-        """[END-3]"""
-        h, w, r = self.hello, self.welcome, self.request
+    def receipt_body(self, completed_unix_ms, size, root):
+        """[END-3]. `size` and `root` are the log's head."""
+        h, w, q = self.hello, self.welcome, self.request
         return canonical({
-            "as_of": w["as_of"], "authority": "unsigned", "batches": len(self.batches),
-            "completed_unix_ms": completed_unix_ms, "epoch": w["epoch_id"].hex(), "format": "oblink/receipt/1",
+            "as_of": w["as_of"], "authority": "signed" if w["authority"] else "unsigned", "batches": len(self.batches),
+            "completed_unix_ms": completed_unix_ms, "disclosure": q.get("disclosure", "none"),
+            "epoch": w["epoch_id"].hex(), "format": "oblink/receipt/1",
             "holder": self.holder_fp.hex(), "holder_statement_key": w["certificate"][32:64].hex(),
-            "pairs": r["pairs"], "public_key": w["public_key"].hex(), "request_digest": self.request_digest.hex(),
-            "request_id": r["request_id"], "ruleset": r["ruleset"], "ruleset_digest": r["ruleset_digest"],
+            "ledger_root": root.hex(), "ledger_size": size, "pairs": q["pairs"],
+            "policy": w["policy"].hex() if w["authority"] else "", "public_key": w["public_key"].hex(),
+            "request_digest": self.request_digest.hex(),
+            "request_id": q["request_id"], "ruleset": q["ruleset"], "ruleset_digest": q["ruleset_digest"],
             "session": self.id.hex(), "set_id": w["set_id"].hex(), "suite": w["suite"], "tau": w["tau"],
             "tokens": self.tokens, "transcript": self.transcript().hex(), "verifier": self.verifier_fp.hex(),
             "verifier_statement_key": h["certificate"][32:64].hex(), "version": w["version"],
@@ -182,9 +142,9 @@ class Session:
     # --- what the holder refuses ---
 
     def check_batch(self, data):
-        """[BAT-2], [STM-3]. Gives (index, blinded elements as points)."""
+        """[BAT-2], [STM-3], [BAT-7]. Gives (index, blinded elements as points)."""
         malformed = dict(blame="verifier", code=wire.BATCH_MALFORMED)
-        index, elements, signature = wire.unraw(data, wire.BATCH)
+        index, elements, signature, path = wire.unbatch(data)
         if index >= len(self.batches) or self.batches[index][2] != len(elements):
             raise Refused("BAT-2", "index or count", **malformed)
         digest = batch_digest(b"blinded", index, elements)
@@ -193,6 +153,15 @@ class Session:
             check_statement(self.hello["certificate"][32:64], b"batch", body, signature)
         except Refused as e:
             raise Refused("STM-3", e.text, "verifier", wire.SIGNATURE_INVALID) from None
+        if not r.is_authorised(self.request):
+            if path:
+                raise Refused("BAT-7", "a path where nothing is committed to", **malformed)
+        else:
+            try:
+                expected = bytes.fromhex(self.request["blinded_root"])
+                merkle.check_path(merkle.leaf(digest), index, len(self.batches), path, expected)
+            except Refused as e:
+                raise Refused("BAT-7", e.text, "verifier", wire.BATCH_UNAPPROVED) from None
         if index in self.digests and self.digests[index][0] != digest:
             raise Refused("BAT-3", "another batch under a charged index", "verifier", wire.BATCH_CONFLICT)
         try:
@@ -241,12 +210,21 @@ class Session:
         """[END-3]. `admitted` is the verifier's clock when Welcome came."""
         fields = wire.uncontrol(data, wire.RECEIPT)
         try:
-            completed = json.loads(fields["body"])["completed_unix_ms"]
-            same = type(completed) is int and self.receipt_body(completed) == fields["body"]
+            members = json.loads(fields["body"])
+            completed, size, root = members["completed_unix_ms"], members["ledger_size"], bytes.fromhex(members["ledger_root"])
+            same = type(completed) is type(size) is int and self.receipt_body(completed, size, root) == fields["body"]
         except (ValueError, KeyError, TypeError):
             same = False
         if not same:
             raise Refused("END-3", "a member of the receipt differs", "holder")
+        w = self.welcome
+        earlier, later = sorted([(w["head_size"], w["head_root"]), (size, root)], key=lambda head: head[0])
+        try:
+            if size == 0 or len(root) != 32:
+                raise Refused("END-3", "no entries")
+            merkle.check_consistency(*earlier, *later, fields["consistency"])
+        except Refused as e:
+            raise Refused("END-3", e.text, "holder") from None
         if completed > now + SKEW_MS_MAX or completed < admitted - SKEW_MS_MAX:
             raise Refused("END-3", "completed in the future or before the session", CONFIGURATION)
         check_statement(self.welcome["certificate"][32:64], b"receipt", fields["body"], fields["signature"])
@@ -254,7 +232,8 @@ class Session:
 
 
 def check_hello(data, verifier_fp, offer, now):
-    """What the holder refuses in a Hello, given the sealed set's header as `offer` (a Welcome's fields). [HSK-1] to [HSK-4]"""
+    """What the holder refuses in a Hello, given the sealed set's header as `offer` (a Welcome's fields, and what it decides by:
+    `pilot_pairs_max`, or `rules` under a policy, and its `log`). [HSK-1] to [HSK-4], [AUT-1], [HSK-8]"""
     hello = wire.uncontrol(data, wire.HELLO)
     versions, suites = hello["versions"], hello["suites"]
     if not versions or not suites or versions != sorted(set(versions)):
@@ -268,20 +247,26 @@ def check_hello(data, verifier_fp, offer, now):
         check_certificate(hello["certificate"], verifier_fp)
     except Refused as e:
         raise Refused(e.anchor, e.text, "verifier", wire.SIGNATURE_INVALID) from None
-    request = parse_request(hello["request"])
+    request = r.parse(hello["request"])
     if (request["ruleset_digest"], request["tokens_per_pair"]) != (offer["ruleset_digest"].hex(), offer["tokens_per_pair"]):
         raise Refused("HSK-3", "ruleset or tokens a pair", CONFIGURATION, wire.RULESET_MISMATCH)
-    if request["pairs"] > offer["pilot_pairs_max"]:
+    if offer.get("rules"):
+        house = offer["rules"]
+        facts = house["holder"], verifier_fp, hello["request"], hello["signatures"], house["countersignatures"]
+        policy.authorise(house["policy"], *facts, offer["as_of"], house["rulesets"], now)
+    elif request["pairs"] > offer["pilot_pairs_max"]:
         raise Refused("HSK-4", "pairs", "verifier", wire.PAIRS_OVER_CAP)
     if request["pairs"] * request["tokens_per_pair"] > offer["session_tokens_max"]:
         raise Refused("TAG-3", "tokens", CONFIGURATION, wire.TOKENS_OVER_CAP)
+    if offer["log"].diverges(hello["head_size"], hello["head_root"]):
+        raise Refused("HSK-8", "the log does not continue the head that the verifier knows", "verifier", wire.LEDGER_DIVERGED)
     return request
 
 
 def check_welcome(data, hello_frame, holder_fp, now):
     """What the verifier refuses in a Welcome. [HSK-7]"""
     hello, w = wire.uncontrol(hello_frame, wire.HELLO), wire.uncontrol(data, wire.WELCOME)
-    request = parse_request(hello["request"])
+    request = r.parse(hello["request"])
     if w["version"] not in hello["versions"] or w["suite"] not in hello["suites"]:
         raise Refused("HSK-7", "version or suite not offered", "holder")
     check_clock(w["clock_unix_ms"], now)
@@ -289,6 +274,17 @@ def check_welcome(data, hello_frame, holder_fp, now):
         check_certificate(w["certificate"], holder_fp)
     except Refused as e:
         raise Refused(e.anchor, e.text, "holder") from None
+    body = ledger.head_body(holder_fp, w["head_size"], w["head_root"], w["head_unix_ms"])
+    try:
+        check_statement(w["certificate"][32:64], b"head", body, w["head_signature"])
+    except Refused as e:
+        raise Refused("LED-3", e.text, "holder") from None
+    if abs(w["head_unix_ms"] - w["clock_unix_ms"]) > SKEW_MS_MAX or w["head_size"] == 0:
+        raise Refused("HSK-8", "a head of another time, or of no entries", "holder")
+    try:
+        merkle.check_consistency(hello["head_size"], hello["head_root"], w["head_size"], w["head_root"], w["consistency"])
+    except Refused as e:
+        raise Refused("HSK-8", e.text, "holder") from None
     if (w["ruleset_digest"].hex(), w["tokens_per_pair"]) != (request["ruleset_digest"], request["tokens_per_pair"]):
         raise Refused("HSK-3", "ruleset or tokens a pair", CONFIGURATION)
     if request["pairs"] * request["tokens_per_pair"] > w["session_tokens_max"]:
@@ -299,13 +295,80 @@ def check_welcome(data, hello_frame, holder_fp, now):
         raise Refused("HSK-7", "counts", "holder")
     if w["batches_in_flight_max"] == 0:
         raise Refused("FRM-4", "batches in flight", "holder")
-    if w["authority"] != 0:
+    signed = w["policy"] != bytes(32)
+    if w["authority"] != signed or (signed and not r.is_authorised(request)):
         raise Refused("HSK-7", "authority", "holder")
     try:
         group.decode(w["public_key"])
     except Refused:
         raise Refused("HSK-7", "public key", "holder") from None
     return w
+
+
+def check_head(holder_fp):
+    """For ledger.check_extract: the certificate and the statement of a head."""
+
+    def check(certificate, body, signature):
+        ed25519.verify(check_certificate(certificate, holder_fp), _statement(b"head", body), signature)
+
+    return check
+
+
+def check_receipt_file(text):
+    """A receipt with both signatures, as a file. [END-3]"""
+    file = json.loads(text)
+    body = json.loads(file["body"])
+    if body["format"] != "oblink/receipt/1" or canonical(body) != file["body"].encode():
+        raise Refused("END-3", "not the canonical form")
+    for role in ("holder", "verifier"):
+        key = check_certificate(bytes.fromhex(file[role + "_certificate"]), bytes.fromhex(body[role]))
+        if key.hex() != body[role + "_statement_key"]:
+            raise Refused("END-3", "another statement key")
+        check_statement(key, b"receipt", file["body"].encode(), bytes.fromhex(file[role + "_signature"]))
+    return body
+
+
+# --- §9 ---
+
+
+def tags_digest(tags):
+    """[DIS-2]"""
+    return H256(b"oblink/1/matched-tags\0" + b"".join(tag.to_bytes(16, "big") for tag in tags))
+
+
+def disclosure_body(fields):
+    """[DIS-2]"""
+    return (
+        fields["session_id"] + fields["receipt_digest"] + u8(fields["kind"]) + u64(fields["matched"]) + u64(fields["tags"])
+        + fields["tags_digest"]
+    )  # fmt: skip
+
+
+def check_disclosure(frames, session, receipt_digest, kind):
+    """What the holder refuses in a disclosure of a session that agreed to `kind` (1 or 2). [DIS-2]"""
+    malformed = dict(blame="verifier", code=wire.REQUEST_MALFORMED)
+    d = wire.uncontrol(frames[0], wire.DISCLOSURE)
+    if d["kind"] not in (1, 2) or (d["kind"] == 1 and d["tags"]):
+        raise Refused("FRM-4", "kind or tags", **malformed)
+    if d["session_id"] != session.id or d["kind"] != kind:
+        raise Refused("DIS-2", "not agreed", "verifier", wire.OUT_OF_TURN)
+    if d["receipt_digest"] != receipt_digest or d["matched"] > session.request["pairs"] or d["tags"] > session.tokens:
+        raise Refused("DIS-2", "another receipt, or more than was asked", **malformed)
+    if d["tags"] and not d["matched"]:
+        raise Refused("DIS-2", "tags of no match", **malformed)
+    try:
+        check_statement(session.hello["certificate"][32:64], b"disclosure", disclosure_body(d), d["signature"])
+    except Refused as e:
+        raise Refused("DIS-2", e.text, "verifier", wire.SIGNATURE_INVALID) from None
+    tags = []
+    for data in frames[1:]:
+        offset, part = wire.undisclosed_tags(data)
+        if offset != len(tags) or (tags and tags[-1] >= part[0]):
+            raise Refused("DIS-2", "parts", **malformed)
+        tags += part
+    if len(tags) != d["tags"] or tags_digest(tags) != d["tags_digest"]:
+        raise Refused("DIS-2", "not the tags that were stated", **malformed)
+    return d["matched"], tags
 
 
 def check_set(file, welcome):
@@ -320,5 +383,3 @@ def check_set(file, welcome):
     if header != stated or p.ruleset_digest != w["ruleset_digest"] or p.public_key != w["public_key"]:
         raise Refused("SET-7", "header and Welcome differ", "holder")
     return tags
-
-

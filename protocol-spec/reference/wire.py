@@ -4,21 +4,22 @@ from hashes import u8, u32, u64
 
 NE = NS = 32
 HELLO, WELCOME, SET_REQUEST, SET_CHUNK, BATCH, EVALUATED, COMPLETE = 1, 2, 3, 4, 5, 6, 7
-RECEIPT, ACKNOWLEDGE, CLOSED, PING, PONG, REFUSAL = 8, 9, 10, 11, 12, 15
+RECEIPT, ACKNOWLEDGE, CLOSED, PING, PONG, REFUSAL, DISCLOSURE, DISCLOSED_TAGS = 8, 9, 10, 11, 12, 15, 16, 17
 
 # [FRM-1]
 BYTES_MAX = {
-    HELLO: 393_216, WELCOME: 4_096, SET_REQUEST: 256, SET_CHUNK: 8 + 262_144, BATCH: 12 + 65_535 * NE + 64,
+    HELLO: 393_216, WELCOME: 4_096, SET_REQUEST: 256, SET_CHUNK: 8 + 262_144, BATCH: 12 + 65_535 * NE + 64 + 20 * 32,
     EVALUATED: 12 + 65_535 * NE + 4 * NS, COMPLETE: 256, RECEIPT: 16_384, ACKNOWLEDGE: 256, CLOSED: 0,
-    PING: 64, PONG: 64, REFUSAL: 2_048,
+    PING: 64, PONG: 64, REFUSAL: 2_048, DISCLOSURE: 256, DISCLOSED_TAGS: 8 + 16_384 * 16,
 }  # fmt: skip
 
 # [FRM-5]
 (
     VERSION_UNSUPPORTED, SUITE_UNSUPPORTED, RULESET_MISMATCH, NOT_SEALED, REQUEST_MALFORMED, PAIRS_OVER_CAP,
     TOKENS_OVER_CAP, CLOCK_SKEW, REQUEST_CONFLICT, EPOCH_ENDED, BUDGET_EXHAUSTED, BATCH_CONFLICT, BATCH_MALFORMED,
-    OUT_OF_TURN, TRANSCRIPT_DIFFERS, SIGNATURE_INVALID, BUSY, SHUTTING_DOWN, INTERNAL,
-) = range(1, 20)  # fmt: skip
+    OUT_OF_TURN, TRANSCRIPT_DIFFERS, SIGNATURE_INVALID, BUSY, SHUTTING_DOWN, INTERNAL, NOT_AUTHORISED, SUSPENDED,
+    LEDGER_DIVERGED, POLICY_CHANGED, BATCH_UNAPPROVED,
+) = range(1, 25)  # fmt: skip
 
 
 def frame(kind, body):
@@ -48,21 +49,27 @@ SCHEMAS = {
     HELLO: [
         ("versions", ("vec", "u16", 16)), ("suites", ("vec", "u16", 16)), ("nonce", 32), ("clock_unix_ms", "u64"),
         ("certificate", 136), ("request", ("bytes", 65_536)), ("signatures", ("vec", ("bytes", 4_096), 64)),
+        ("head_size", "u64"), ("head_root", 32),
     ],
     WELCOME: [
         ("version", "u16"), ("suite", "u16"), ("nonce", 32), ("clock_unix_ms", "u64"), ("certificate", 136),
         ("ruleset_digest", 32), ("tau", "u8"), ("tokens_per_pair", "u16"), ("session_tokens_max", "u64"),
         ("declared_tags", "u64"), ("set_tags", "u64"), ("set_bytes", "u64"), ("as_of", "u32"), ("epoch_id", 16),
         ("set_id", 32), ("public_key", ("bytes", NE)), ("batches_in_flight_max", "u16"), ("authority", "u8"),
-        ("resend", ("vec", "u64", 64)),
+        ("resend", ("vec", "u64", 64)), ("policy", 32), ("head_size", "u64"), ("head_root", 32), ("head_unix_ms", "u64"),
+        ("head_signature", 64), ("consistency", ("vec", 32, 64)),
     ],
     SET_REQUEST: [("set_id", 32), ("offset", "u64")],
     COMPLETE: [("transcript", 64)],
-    RECEIPT: [("body", ("bytes", 8_192)), ("signature", 64)],
+    RECEIPT: [("body", ("bytes", 8_192)), ("signature", 64), ("consistency", ("vec", 32, 64))],
     ACKNOWLEDGE: [("signature", 64)],
     PING: [("clock_unix_ms", "u64")],
     PONG: [("clock_unix_ms", "u64")],
     REFUSAL: [("code", "u16"), ("detail", ("string", 1_024))],
+    DISCLOSURE: [
+        ("session_id", 16), ("receipt_digest", 32), ("kind", "u8"), ("matched", "u64"), ("tags", "u64"),
+        ("tags_digest", 32), ("signature", 64),
+    ],
 }  # fmt: skip
 
 
@@ -125,8 +132,8 @@ def uncontrol(data, kind):
 
 
 # [FRM-3]: raw bodies. Elements are kept as their encodings.
-def batch(index, elements, statement):
-    return frame(BATCH, u64(index) + u32(len(elements)) + b"".join(elements) + statement)
+def batch(index, elements, statement, path=()):
+    return frame(BATCH, u64(index) + u32(len(elements)) + b"".join([*elements, statement, *path]))
 
 
 def evaluated(index, elements, proof):
@@ -147,10 +154,29 @@ def unraw(data, kind):
     count = int.from_bytes(body[8:12], "big")
     if not 1 <= count <= 65_535:
         raise Refused("FRM-3", "count")
-    if len(body) != 12 + count * NE + (64 if kind == BATCH else 4 * NS):
+    left = len(body) - 12 - count * NE - (64 if kind == BATCH else 4 * NS)
+    if left < 0 or (left % 32 or left > 20 * 32 if kind == BATCH else left):
         raise Refused("FRM-3", "length is not what count demands")
     elements = [body[12 + i * NE : 12 + (i + 1) * NE] for i in range(count)]
     return int.from_bytes(body[:8], "big"), elements, body[12 + count * NE :]
+
+
+def unbatch(data):
+    """(index, elements, statement, path)"""
+    index, elements, tail = unraw(data, BATCH)
+    return index, elements, tail[:64], [tail[at : at + 32] for at in range(64, len(tail), 32)]
+
+
+def disclosed_tags(offset, tags):
+    return frame(DISCLOSED_TAGS, u64(offset) + b"".join(tag.to_bytes(16, "big") for tag in tags))
+
+
+def undisclosed_tags(data):
+    _, body = unframe(data, DISCLOSED_TAGS)
+    tags = [int.from_bytes(body[at : at + 16], "big") for at in range(8, len(body), 16)]
+    if len(body) < 24 or (len(body) - 8) % 16 or any(a >= b for a, b in zip(tags, tags[1:])):
+        raise Refused("FRM-3", "tags")
+    return int.from_bytes(body[:8], "big"), tags
 
 
 def unset_chunk(data):

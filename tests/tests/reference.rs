@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// The oldest Python that can read the reference (`match`, `zip` that is strict).
-const OLDEST: (u32, u32) = (3, 10);
+/// The oldest Python that can read the reference (`match`, `tomllib`).
+const OLDEST: (u32, u32) = (3, 11);
 
 /// The version of `python3`, where there is one.
 fn python_version() -> Option<(u32, u32)> {
@@ -29,7 +29,7 @@ fn the_python_reference_agrees_with_every_vector() {
     let (shown, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let failed: Vec<&str> = shown.lines().filter(|line| !line.starts_with("ok ")).collect();
     assert!(output.status.success(), "{}\n{complaints}", failed.join("\n"));
-    assert!(shown.lines().filter(|line| line.starts_with("ok ")).count() > 100, "it checked next to nothing:\n{shown}");
+    assert!(shown.lines().filter(|line| line.starts_with("ok ")).count() > 500, "it checked next to nothing:\n{shown}");
 }
 
 #[expect(clippy::print_stderr, reason = "whoever looks should see that nothing was checked")]

@@ -99,7 +99,7 @@ impl CheckedSet for Checked {
 
 fn batch(fixed: &mut Fixed, holder: &mut HolderSession, verifier: &mut VerifierSession) -> bool {
     let Some(blinded) = fixed.blind(verifier) else { return false };
-    let answer = fixed.answer(holder, &verifier.submit(&blinded)).unwrap();
+    let answer = fixed.answer(holder, &verifier.submit(&blinded).unwrap()).unwrap();
     let verified = Fixed::verify(verifier.receive_evaluated(&answer, blinded).unwrap()).unwrap();
     verifier.accept(&verified).unwrap();
     true
@@ -171,17 +171,17 @@ fn read(case: &Case, inputs: Inputs) -> (Result<(), Refused>, u64) {
         "complete early" => {
             batch(&mut fixed, &mut holder, &mut verifier);
             fixed.book.charged_tokens = 0;
-            holder.receive_complete(&frame, completed_at).map(|_| ()).map_err(Refused::from)
+            holder.receive_complete(&frame, &mut fixed.book, completed_at).map(|_| ()).map_err(Refused::from)
         }
         "complete" | "receipt" | "acknowledge" | "closed" => {
             while batch(&mut fixed, &mut holder, &mut verifier) {}
             fixed.book.charged_tokens = 0;
             if case.state == "complete" {
-                return (holder.receive_complete(&frame, completed_at).map(|_| ()).map_err(Refused::from), 0);
+                return (holder.receive_complete(&frame, &mut fixed.book, completed_at).map(|_| ()).map_err(Refused::from), 0);
             }
             let set = Checked(verifier.offer().clone());
             let (awaiting, complete) = verifier.complete(&set).unwrap();
-            let completed = holder.receive_complete(&complete, completed_at).unwrap().commit(&mut fixed.book).unwrap();
+            let completed = holder.receive_complete(&complete, &mut fixed.book, completed_at).unwrap().commit(&mut fixed.book).unwrap();
             let receipt = holder.completed(completed).unwrap();
             match case.state.as_str() {
                 "receipt" => awaiting.receive_receipt(&frame, completed_at).map(|_| ()).map_err(Refused::from),
@@ -200,8 +200,8 @@ fn read(case: &Case, inputs: Inputs) -> (Result<(), Refused>, u64) {
     (result, fixed.book.charged_tokens)
 }
 
-/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-6, STM-1 to STM-3, REQ-1, HSK-1 to HSK-4, HSK-7, BAT-2 to BAT-6,
-/// END-2, END-3
+/// TAG-2, TAG-3, SUI-2, EPO-4, SET-4, SET-7, SET-8, FRM-1 to FRM-6, STM-1 to STM-3, REQ-1, REQ-3, HSK-1 to HSK-4, HSK-7, HSK-8, BAT-2 to
+/// BAT-7, END-2, END-3, LED-3, AUT-1
 #[test]
 fn every_broken_input_is_refused_with_the_right_blame() {
     let text = std::fs::read_to_string(fixed::vector_path("session.json")).unwrap();
@@ -209,7 +209,7 @@ fn every_broken_input_is_refused_with_the_right_blame() {
     let text = std::fs::read_to_string(fixed::vector_path("negative.json")).unwrap();
     let negative: Vectors<Case> = serde_json::from_str(&text).unwrap();
     assert_eq!(negative.format, "oblink/vectors/negative/1");
-    assert_eq!(negative.refusals.len(), 19);
+    assert_eq!(negative.refusals.len(), 24);
     for (name, number) in &negative.refusals {
         let code = RefusalCode::from_u16(*number);
         assert_eq!((code.name(), code as u16), (name.as_str(), *number));

@@ -114,7 +114,7 @@ fn run(inputs: Inputs) -> Outputs {
 
     let (mut batches, mut tags) = (Vec::new(), Vec::new());
     while let Some(blinded) = fixed.blind(&mut verifier) {
-        let up = verifier.submit(&blinded);
+        let up = verifier.submit(&blinded).unwrap();
         sent(&up);
         let down = fixed.answer(&mut holder, &up).unwrap();
         sent(&down);
@@ -138,7 +138,7 @@ fn run(inputs: Inputs) -> Outputs {
 
     let (awaiting, complete) = verifier.complete(&set).unwrap();
     sent(&complete);
-    let completed = holder.receive_complete(&complete, inputs.completed_unix_ms).unwrap().commit(&mut fixed.book).unwrap();
+    let completed = holder.receive_complete(&complete, &mut fixed.book, inputs.completed_unix_ms).unwrap().commit(&mut fixed.book).unwrap();
     let receipt = holder.completed(completed).unwrap();
     sent(&receipt);
     let (finished, acknowledge) = awaiting.receive_receipt(&receipt, inputs.completed_unix_ms).unwrap();
@@ -182,8 +182,8 @@ fn run(inputs: Inputs) -> Outputs {
     }
 }
 
-/// TOK-1 to TOK-3, TAG-1, EPO-1, SET-1 to SET-3, SET-5, SET-7, FRM-1 to FRM-4, STM-1 to STM-3, REQ-1, REQ-2, HSK-6, BLD-1, BAT-1,
-/// END-1 to END-3, END-6
+/// TOK-1 to TOK-3, TAG-1, EPO-1, SET-1 to SET-3, SET-5, SET-7, FRM-1 to FRM-4, STM-1 to STM-3, REQ-1 to REQ-5, HSK-6 to HSK-8, BLD-1,
+/// BAT-1, BAT-7, END-1 to END-3, END-6, MRK-1 to MRK-3, LED-1 to LED-3, POL-1, AUT-1
 #[test]
 fn whole_sessions_are_regenerated_byte_for_byte() {
     let path = fixed::vector_path("session.json");

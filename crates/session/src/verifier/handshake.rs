@@ -136,7 +136,7 @@ impl VerifierHandshake {
         let head = LogHead { size: welcome.head_size, root: welcome.head_root };
         let signed = SignedHead { head, unix_ms: welcome.head_unix_ms, signature: welcome.head_signature };
         signed.verify(holder_key, &self.holder)?;
-        check_clock(signed.unix_ms, welcome.clock_unix_ms)?;
+        check_clock(signed.unix_ms, welcome.clock_unix_ms).map_err(|_| Misbehaviour::Ledger("its head is of another time than Welcome"))?;
         if head.size == 0 {
             return Err(Misbehaviour::Ledger("its head has no entries").into());
         }
