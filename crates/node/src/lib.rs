@@ -17,6 +17,7 @@ pub mod home;
 pub mod people;
 pub mod pipeline;
 mod random;
+mod receipt_cmd;
 pub mod report;
 pub mod results;
 pub mod rows;

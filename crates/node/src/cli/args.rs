@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::args_verifier::RequestArgs;
+use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
 use super::values::{ByteSize, Share, count, host_port, listen, seconds};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
@@ -138,6 +138,10 @@ pub enum VerifierCommand {
     Request(RequestArgs),
     /// Ask a holder about every pair of a file.
     Check(CheckArgs),
+    /// Show or verify a receipt.
+    Receipt(ReceiptArgs),
+    /// Prove that what the holder charged is the approved list; or open single rows.
+    Audit(Box<AuditArgs>),
     /// Check home, clock, disk, and the way to the holder by a round trip.
     Doctor(VerifierDoctorArgs),
     /// Write shell completions to stdout.

@@ -7,7 +7,7 @@ use super::{doc, party};
 use crate::failure::Failure;
 use crate::home::Role;
 use crate::report::Reporter;
-use crate::{demo, holder, verifier};
+use crate::{demo, holder, receipt_cmd, verifier};
 
 /// One command of the holder.
 pub(super) fn run_holder(command: HolderCommand, reporter: &Reporter) -> Result<(), Failure> {
@@ -30,6 +30,8 @@ pub(super) fn run_verifier(command: VerifierCommand, reporter: &Reporter) -> Res
         VerifierCommand::Trust(args) => party::trust(Role::Verifier, &args, reporter),
         VerifierCommand::Request(args) => verifier::request(&args, reporter),
         VerifierCommand::Check(args) => verifier::check(&args, reporter),
+        VerifierCommand::Receipt(args) => receipt_cmd::receipt(&args, reporter),
+        VerifierCommand::Audit(args) => verifier::audit(&args, reporter),
         VerifierCommand::Doctor(args) => verifier::doctor(&args, reporter),
         VerifierCommand::Completions(args) => doc::completions(VerifierCli::command(), args.shell, reporter),
         VerifierCommand::Man => doc::man(VerifierCli::command(), reporter),

@@ -1,5 +1,6 @@
-//! The verifier's commands: check, request, doctor.
+//! The verifier's commands: check, request, audit, doctor.
 
+mod audit;
 mod check;
 mod conditions;
 mod doctor;
@@ -9,6 +10,7 @@ mod line;
 mod question;
 mod request;
 
+pub use audit::audit;
 pub use check::check;
 pub use doctor::doctor;
 pub use request::request;

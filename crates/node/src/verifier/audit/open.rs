@@ -1,0 +1,204 @@
+//! `audit open`: checks opened rows against the request that officials signed, without list or seeds (SPEC AUD-2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oblink_linkage::{Name, Row, Ruleset, TokenArena, dummy_token};
+use oblink_oprf::{NE, additive, hazmat};
+use oblink_session::commitment::{ROW_FIELDS, blinded_leaf, row_leaf};
+use oblink_session::merkle::{Hash, verify_inclusion};
+use oblink_session::request::{Manifest, Request, from_hex, to_hex};
+use oblink_session::wire::raw::blinded_digest;
+use serde_json::json;
+
+use super::sample::{FORMAT, OpenedBatch, OpenedRow, Sample, draw};
+use crate::cli::AuditOpenArgs;
+use crate::date::Date;
+use crate::failure::{Failure, io_cause};
+use crate::receipt_cmd::ReceiptFile;
+use crate::report::Reporter;
+use crate::tokens::ruleset_by_name;
+use crate::verifier::request::directory::{RequestDirectory, read_bounded};
+
+/// The most bytes of a sample: 100,000 rows each in a batch of its own would be more, and nobody draws them.
+const SAMPLE_BYTES_MAX: usize = 1 << 32;
+
+/// Findings shown; the rest is counted.
+const SHOWN: usize = 5;
+
+/// Checks a sample.
+///
+/// # Errors
+/// Exit 3: a file is missing or is none; exit 6: a row is not what was approved and sent.
+pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let directory = RequestDirectory::open(&args.request)?;
+    let (request, manifest) = (directory.request(), directory.manifest()?);
+    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    if ruleset.digest() != manifest.ruleset_digest {
+        return Err(Failure::input("ruleset_mismatch", "this build's ruleset of that name is another than the request's")
+            .with_hint("use the version of oblink that made the request"));
+    }
+    let shown = args.sample.display();
+    let bytes = read_bounded(&args.sample, SAMPLE_BYTES_MAX).map_err(|error| {
+        Failure::input("no_sample", format!("cannot read the sample {shown}: {}", io_cause(&error))).with_hint("audit sample makes one")
+    })?;
+    let sample: Sample = serde_json::from_slice(&bytes).ok().filter(|sample: &Sample| sample.format == FORMAT).ok_or_else(|| {
+        Failure::input("bad_sample", format!("{shown} is not a sample of opened rows")).with_hint("audit sample makes one")
+    })?;
+    let findings = match &args.receipt {
+        Some(path) => receipt_findings(&ReceiptFile::read(path)?, request, manifest),
+        None => Vec::new(),
+    };
+    let findings = [findings, check(&sample, request, manifest, ruleset)].concat();
+
+    reporter.json(&json!({
+        "audit": "sample", "request_digest": to_hex(&request.digest()), "rows": sample.rows.len(), "batches": sample.batches.len(), "seed": sample.seed,
+        "agrees": findings.is_empty(), "findings": findings,
+    }));
+    if findings.is_empty() {
+        reporter.answer(&format!(
+            "{} of {} pairs, drawn by seed {}, are what was approved: each row is under list_root, and its blinded tokens are in batches under blinded_root.\nThe seed must be the auditor's own; and a sample says of the other rows what a sample says.",
+            sample.rows.len(),
+            manifest.pairs,
+            sample.seed,
+        ));
+        return Ok(());
+    }
+    let more = findings.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let what = findings.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    Err(Failure::peer("sample_differs", format!("the sample is not of what was approved: {what}{more}"))
+        .with_hint("keep the sample and the request: they show it to anybody"))
+}
+
+fn receipt_findings(file: &ReceiptFile, request: &Request, manifest: &Manifest) -> Vec<String> {
+    if let Err(what) = file.check() {
+        return vec![format!("the receipt does not hold: {what}")];
+    }
+    let members = [
+        ("request", file.bytes("request_digest") == Some(request.digest())),
+        ("holder", file.bytes("holder") == Some(manifest.holder)),
+        ("verifier", file.bytes("verifier") == Some(manifest.verifier)),
+        ("number of tokens", file.number("tokens") == request.tokens()),
+    ];
+    members.iter().filter(|(_, agrees)| !agrees).map(|(name, _)| format!("the receipt is of another {name}")).collect()
+}
+
+/// Everything that is wrong with a sample, in words. Row numbers, never values.
+fn check(sample: &Sample, request: &Request, manifest: &Manifest, ruleset: &Ruleset) -> Vec<String> {
+    let mut findings = Vec::new();
+    if from_hex(&sample.request_digest) != Some(request.digest()) {
+        return vec!["it is of another request".to_owned()];
+    }
+    let due = draw(&request.digest(), sample.seed, manifest.pairs, sample.rows.len() as u64);
+    if sample.rows.is_empty() || !sample.rows.iter().map(|row| row.pair).eq(due) {
+        findings.push("its rows are not those that its seed draws".to_owned());
+    }
+    let mut batches = BTreeMap::new();
+    for batch in &sample.batches {
+        match elements(batch, request, manifest) {
+            Some(elements) => {
+                batches.insert(batch.index, elements);
+            }
+            None => findings.push(format!("batch {} is not under blinded_root", batch.index)),
+        }
+    }
+    for row in &sample.rows {
+        if let Err(what) = check_row(row, request, manifest, ruleset, &batches) {
+            findings.push(format!("row {}: {what}", row.row));
+        }
+    }
+    findings
+}
+
+fn path(text: &[String]) -> Option<Vec<Hash>> {
+    text.iter().map(|hash| from_hex(hash)).collect()
+}
+
+/// The elements of a batch, once they are under `blinded_root`.
+fn elements(batch: &OpenedBatch, request: &Request, manifest: &Manifest) -> Option<Vec<[u8; NE]>> {
+    let (_, tokens) = request.batch(batch.index)?;
+    let (digits, rest) = batch.elements.as_bytes().as_chunks::<{ 2 * NE }>();
+    if !rest.is_empty() || digits.len() != tokens as usize {
+        return None;
+    }
+    let elements: Vec<[u8; NE]> = digits.iter().map(|digits| from_hex(std::str::from_utf8(digits).ok()?)).collect::<Option<_>>()?;
+    let leaf = blinded_leaf(&blinded_digest(batch.index, &elements));
+    verify_inclusion(&leaf, batch.index, request.batches(), &path(&batch.path)?, &manifest.blinded_root).then_some(elements)
+}
+
+fn check_row(
+    row: &OpenedRow,
+    request: &Request,
+    manifest: &Manifest,
+    ruleset: &Ruleset,
+    batches: &BTreeMap<u64, Vec<[u8; NE]>>,
+) -> Result<(), &'static str> {
+    let places: Option<Vec<usize>> = row.fields.iter().map(|(name, _)| ROW_FIELDS.iter().position(|known| known == name)).collect();
+    if !places.is_some_and(|places| places.is_sorted_by(|a, b| a < b)) {
+        return Err("its fields are not a row's");
+    }
+    let fields: Vec<(&str, &str)> = row.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let salt = from_hex(&row.salt).ok_or("its salt is none")?;
+    let leaf = row_leaf(&salt, row.pair, row.row, &fields).map_err(|_| "a field of it is too long")?;
+    let path = path(&row.path).ok_or("its path is none")?;
+    if !verify_inclusion(&leaf, row.pair, manifest.pairs, &path, &manifest.list_root) {
+        return Err("it is not under list_root");
+    }
+    check_conditions(&fields, manifest)?;
+
+    let tokens = tokens(row, &fields, manifest, ruleset)?;
+    if tokens.len() != row.blinds.len() || tokens.len() != usize::from(manifest.tokens_per_pair) {
+        return Err("it does not have as many tokens as a pair has");
+    }
+    for ((token, blind), index) in tokens.iter().zip(&row.blinds).zip(row.pair * u64::from(manifest.tokens_per_pair)..) {
+        let batch = index / u64::from(manifest.batch_tokens);
+        let (first, _) = request.batch(batch).ok_or("the request has no such batch")?;
+        let sent = batches.get(&batch).and_then(|elements| elements.get((index - first) as usize)).ok_or("its batch is not there")?;
+        let blind = from_hex(blind).and_then(|bytes| hazmat::blind_from_bytes(&bytes).ok()).ok_or("a blind of it is none")?;
+        let mut element = [[0; NE]];
+        additive::blind_slice(&[token], &[blind], &mut element).map_err(|_| "a token of it cannot be blinded")?;
+        if element != [*sent] {
+            return Err("what was sent at its place is not its token under its blind");
+        }
+    }
+    Ok(())
+}
+
+fn check_conditions(fields: &[(&str, &str)], manifest: &Manifest) -> Result<(), &'static str> {
+    let value = |name: &str| fields.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value);
+    if manifest.required_columns.iter().any(|name| value(name).is_empty()) {
+        return Err("it has nothing in a required column");
+    }
+    if manifest.addresses_per_person_max > 0 && value("person_id").is_empty() {
+        return Err("it has no person_id");
+    }
+    if manifest.required_columns.contains("order_date") {
+        let dates = manifest.order_date_earliest..=manifest.order_date_latest;
+        if !value("order_date").parse::<Date>().is_ok_and(|date| dates.contains(&date.yyyymmdd())) {
+            return Err("its order_date is not within the request's");
+        }
+    }
+    Ok(())
+}
+
+/// The tokens of a row: its own by the ruleset, and dummies in the slots that are left.
+fn tokens(row: &OpenedRow, fields: &[(&str, &str)], manifest: &Manifest, ruleset: &Ruleset) -> Result<Vec<Vec<u8>>, &'static str> {
+    let by_name: BTreeMap<&str, &str> = fields.iter().copied().collect();
+    let names: BTreeSet<&str> = by_name.keys().copied().collect();
+    let of = |name: &str| by_name.get(name).copied().unwrap_or_default();
+    let name = if names.contains("name") {
+        Name::Whole(of("name"))
+    } else {
+        Name::Parts { given: of("given_name"), middle: of("middle_name"), family: of("family_name"), suffix: of("suffix") }
+    };
+    let address = if of("street").is_empty() { of("address") } else { of("street") };
+    let view = Row { name, address, unit: of("unit"), city: of("city"), state: of("state"), postal_code: of("postal_code") };
+    let mut arena = TokenArena::new();
+    ruleset.tokenize(&view, &mut arena).map_err(|_| "the ruleset leaves it out")?;
+    let mut tokens: Vec<Vec<u8>> = arena.iter().map(<[u8]>::to_vec).collect();
+    for dummy in &row.dummies {
+        let content = from_hex(dummy).ok_or("a dummy of it is none")?;
+        tokens.push(dummy_token(&manifest.ruleset_digest, &content));
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,245 @@
+//! The audit of a whole request: everything is computed again from list and seeds, and compared with request, receipt and the holder's log.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use oblink_session::blind::Blinder;
+use oblink_session::merkle::{Accumulator, leaf};
+use oblink_session::request::{Manifest, from_hex, to_hex};
+use oblink_store::Error as StoreError;
+use oblink_store::ledger::{Extract, VerifiedExtract};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::account::{Account, Booked, Claimed, account};
+use crate::cli::AuditArgs;
+use crate::date::rfc3339;
+use crate::failure::{Failure, io_cause};
+use crate::receipt_cmd::ReceiptFile;
+use crate::report::Reporter;
+use crate::rows::Source;
+use crate::tokens::ruleset_by_name;
+use crate::verifier::conditions::Conditions;
+use crate::verifier::request::directory::{RequestDirectory, Secret};
+use crate::verifier::request::recompute::{blind_all, blinded_root, list_differences, read_list, ruleset_differences};
+
+/// The most bytes of a line of an extract.
+const LINE_BYTES_MAX: u64 = 1 << 23;
+
+/// Audits a request.
+///
+/// # Errors
+/// Exit 3: a file of one's own is missing, or is not what the request commits to: without list and seeds there is no audit. Exit 6: what the
+/// holder says is not that exactly the approved batches were charged, each once.
+pub(super) fn audit(args: &AuditArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let given = |path: &Option<std::path::PathBuf>| path.clone().ok_or_else(|| Failure::bug("the parser let a path be missing"));
+    let (request, input, receipt, extract) =
+        (given(&args.request)?, given(&args.input)?, given(&args.receipt)?, given(&args.ledger_extract)?);
+    let directory = RequestDirectory::open(&request)?;
+    let manifest = directory.manifest()?;
+    let secret = Secret::read(&directory.secret())?;
+    let claimed = claimed(&receipt, &directory)?;
+
+    let (extract, root) = read_extract(&extract, manifest, claimed.ledger_size)?;
+    if extract.head.head.size < claimed.ledger_size {
+        return Err(Failure::input("old_extract", "the extract ends before the receipt was made")
+            .with_hint("ask the holder for a new one: ledger extract"));
+    }
+    let digests = recompute(args, &input, &directory, &secret, reporter)?;
+    let mut account = account(&extract, directory.request(), &digests, &claimed);
+    if root != receipt_root(&receipt)? {
+        account.findings.insert(0, ("other_ledger", "the log is not the one that the receipt was made from".to_owned()));
+    }
+    say(&directory, &extract, &account, reporter);
+    if account.findings.is_empty() {
+        return Ok(());
+    }
+    let what = account.findings.iter().map(|(_, what)| what.as_str()).take(5).collect::<Vec<_>>().join("; ");
+    let more = account.findings.len().saturating_sub(5);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Err(Failure::peer("charged_otherwise", format!("what the holder charged is not the approved list: {what}{more}"))
+        .with_hint("keep all files as they are: request, receipt and extract are signed, and show it to anybody"))
+}
+
+fn claimed(path: &Path, directory: &RequestDirectory) -> Result<Claimed, Failure> {
+    let (request, manifest) = (directory.request(), directory.manifest()?);
+    let file = ReceiptFile::read(path)?;
+    let receipt = file.check().map_err(|what| {
+        Failure::input("bad_receipt", format!("the receipt does not hold: {what}"))
+            .with_hint("take the one that the session left in the request's directory")
+    })?;
+    let members = [
+        ("request", file.bytes("request_digest") == Some(request.digest())),
+        ("holder", file.bytes("holder") == Some(manifest.holder)),
+        ("verifier", file.bytes("verifier") == Some(manifest.verifier)),
+        ("number of pairs", file.number("pairs") == request.pairs()),
+        ("number of tokens", file.number("tokens") == request.tokens()),
+        ("number of batches", file.number("batches") == request.batches()),
+    ];
+    if let Some((name, _)) = members.iter().find(|(_, agrees)| !agrees) {
+        return Err(Failure::input("other_receipt", format!("the receipt is of another {name}"))
+            .with_hint("give the receipt of this request's own session: receipt.json of its directory"));
+    }
+    let missing = || Failure::bug("a receipt that holds lacks a member");
+    Ok(Claimed {
+        session: file.bytes("session").ok_or_else(missing)?,
+        policy: file.bytes("policy"),
+        epoch: file.bytes("epoch").ok_or_else(missing)?,
+        set_id: file.bytes("set_id").ok_or_else(missing)?,
+        ledger_size: file.number("ledger_size"),
+        verifier_certificate: receipt.verifier_certificate,
+        body: receipt.body,
+    })
+}
+
+fn receipt_root(path: &Path) -> Result<[u8; 32], Failure> {
+    ReceiptFile::read(path)?.bytes("ledger_root").ok_or_else(|| Failure::bug("a receipt that holds lacks a member"))
+}
+
+fn recompute(
+    args: &AuditArgs,
+    input: &Path,
+    directory: &RequestDirectory,
+    secret: &Secret,
+    reporter: &Reporter,
+) -> Result<Vec<[u8; 32]>, Failure> {
+    let manifest = directory.manifest()?;
+    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let other_list = |differences: &[&str]| {
+        Failure::input("other_list", format!("list and seeds are not what the request commits to: {}", differences.join(", ")))
+            .with_hint("without the list and the secret part of the request there is no audit; compare --input, --map and --person-id with those of request new")
+    };
+    let mut differences = ruleset_differences(manifest, ruleset);
+    if !secret.belongs_to(manifest) {
+        differences.push("blind_seed_digest");
+    }
+    if !differences.is_empty() {
+        return Err(other_list(&differences));
+    }
+    let conditions = Conditions::of_request(manifest, secret.as_of)?;
+    let (source, options) = (Source::from_path(input), args.format.options());
+    let list = read_list(&source, options, args.person_id.as_deref(), ruleset, conditions, secret, false, reporter)?;
+    let differences = list_differences(manifest, &list);
+    if !differences.is_empty() {
+        return Err(other_list(&differences));
+    }
+    let bar = reporter.count_bar("blinding", directory.request().tokens());
+    let digests = blind_all(directory.request(), &Blinder::new(&secret.blind_seed, secret.request_id), &list, &bar)?;
+    bar.finish();
+    if blinded_root(&digests) == manifest.blinded_root { Ok(digests) } else { Err(other_list(&["blinded_root"])) }
+}
+
+/// The extract, checked whole, and the root that its log had at `size` entries.
+fn read_extract(path: &Path, manifest: &Manifest, size: u64) -> Result<(VerifiedExtract, [u8; 32]), Failure> {
+    let shown = path.display();
+    let open = || {
+        File::open(path).map(BufReader::new).map_err(|error| {
+            Failure::input("no_extract", format!("cannot read the ledger's extract {shown}: {}", io_cause(&error)))
+                .with_hint("ask the holder for it: ledger extract")
+        })
+    };
+    let extract = Extract::read(&mut open()?, &manifest.holder, &manifest.verifier).map_err(|error| match error {
+        StoreError::Extract(fault) => Failure::peer("bad_extract", format!("the ledger's extract proves nothing: {fault}"))
+            .with_hint("ask the holder for another; if that is no better, keep both"),
+        other => other.into(),
+    })?;
+    let root = root_at(&mut open()?, size).ok_or_else(|| Failure::input("no_extract", format!("{shown} changed while it was read")))?;
+    Ok((extract, root))
+}
+
+/// What of a line of an extract its leaf is made of (SPEC LED-1, LED-7).
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    body_digest: Option<String>,
+    kind: u8,
+    party: String,
+    unix_ms: u64,
+}
+
+/// The root over the first `size` entries of an extract that was checked; over all where there are fewer.
+fn root_at(reader: &mut impl BufRead, size: u64) -> Option<[u8; 32]> {
+    let mut log = Accumulator::new();
+    let mut buffer = Vec::new();
+    reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut buffer).ok()?;
+    while log.len() < size {
+        buffer.clear();
+        if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut buffer).ok()? == 0 {
+            break;
+        }
+        let line: Line = serde_json::from_slice(&buffer).ok()?;
+        let digest: [u8; 32] = match (line.body, line.body_digest) {
+            (Some(body), _) => Sha256::digest(body).into(),
+            (None, digest) => from_hex(&digest?)?,
+        };
+        let party: [u8; 32] = from_hex(&line.party)?;
+        log.append(leaf(&[&[line.kind][..], &line.unix_ms.to_be_bytes(), &party, &digest].concat()));
+    }
+    Some(log.root())
+}
+
+fn booked(booked: &Booked) -> Value {
+    json!({
+        "session": to_hex(&booked.session), "request_id": to_hex(&booked.request_id), "request_digest": to_hex(&booked.request_digest),
+        "accepted": time(booked.accepted_unix_ms), "pairs": booked.pairs, "charged_batches": booked.batches, "charged_tokens": booked.tokens,
+        "signers": booked.signers,
+    })
+}
+
+fn time(unix_ms: u64) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_millis(unix_ms))
+}
+
+fn say(directory: &RequestDirectory, extract: &VerifiedExtract, account: &Account, reporter: &Reporter) {
+    let request = directory.request();
+    reporter.json(&json!({
+        "audit": "whole",
+        "request_id": to_hex(request.id()),
+        "request_digest": to_hex(&request.digest()),
+        "agrees": account.findings.is_empty(),
+        "findings": account.findings.iter().map(|(code, what)| json!({ "code": code, "what": what })).collect::<Vec<_>>(),
+        "charged": account.audited.as_ref().map(booked),
+        "other_requests": account.others.iter().map(booked).collect::<Vec<_>>(),
+        "ledger_size": extract.head.head.size,
+        "ledger_root": to_hex(&extract.head.head.root),
+        "ledger_unix_ms": extract.head.unix_ms,
+    }));
+    let mut lines = vec![
+        format!("request     {}, digest {}", to_hex(request.id()), to_hex(&request.digest())),
+        "list        rows, counts, salts, seed and every batch come out as the officials signed them".to_owned(),
+        format!("log         {} entries, head of {}", extract.head.head.size, time(extract.head.unix_ms)),
+    ];
+    if let Some(audited) = &account.audited {
+        lines.push(format!(
+            "charged     {} of {} batches, {} of {} tokens, session {}",
+            audited.batches,
+            request.batches(),
+            audited.tokens,
+            request.tokens(),
+            to_hex(&audited.session)
+        ));
+        lines.extend(audited.signers.iter().map(|signer| format!("signed by   {signer}")));
+    }
+    for other in &account.others {
+        lines.push(format!(
+            "besides     {}: request {} of {} pairs, {} tokens charged",
+            time(other.accepted_unix_ms),
+            to_hex(&other.request_id),
+            other.pairs,
+            other.tokens
+        ));
+    }
+    if account.others.is_empty() {
+        lines.push("besides     nothing was charged to this verifier".to_owned());
+    }
+    lines.extend(account.findings.iter().map(|(code, what)| format!("FOUND       {code}: {what}")));
+    if account.findings.is_empty() {
+        lines.push("What the holder charged for this request is the approved list, each batch once, no more and no fewer.".to_owned());
+    }
+    reporter.answer(&lines.join("\n"));
+}
