@@ -258,29 +258,23 @@ impl SqliteLedger {
     }
 
     /// Stops answers to one verifier or to all, at once: no session is admitted, and those that are open are refused their next charge.
-    /// Gives whether it was not so before.
+    /// What is suspended may be suspended again, for another reason: a proposal to resume from before that is then too old.
     ///
     /// # Errors
     /// [`Error::Ledger`]: `Busy` and `Storage`.
-    pub fn suspend_answers(&mut self, scope: Scope, reason: &str, operator: &str, clock_unix_ms: u64) -> Result<bool, Error> {
+    pub fn suspend_answers(&mut self, scope: Scope, reason: &str, operator: &str, clock_unix_ms: u64) -> Result<(), Error> {
         Ok(self.transact(clock_unix_ms, |transaction, now| {
-            let suspended: bool = transaction
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM suspensions WHERE resumed_entry IS NULL AND scope = ?1)")?
-                .query_row([scope.party()], |row| row.get(0))?;
-            if suspended {
-                return Ok(false);
-            }
             let body = Suspension { operator: operator.to_owned(), reason: reason.to_owned(), scope: scope.text() };
             let seq = append(transaction, now, Some(scope.party()), &body)?;
             transaction
                 .prepare_cached("INSERT INTO suspensions (entry, scope, reason, operator, suspended_unix_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
                 .execute(params![seq, scope.party(), reason, operator, now])?;
-            Ok(true)
+            Ok(())
         })?)
     }
 
-    /// Lifts the suspension of exactly this scope. Gives whether there was one. `approval` is `None` in pilot mode alone; whether its
-    /// signatures suffice, and were given after the suspension, is the caller's to check.
+    /// Lifts all suspensions of exactly this scope. Gives whether there was one. `approval` is `None` in pilot mode alone; whether its
+    /// signatures suffice, and were given after the last of the suspensions, is the caller's to check.
     ///
     /// # Errors
     /// [`Error::Ledger`]: `Busy` and `Storage`; [`Error::ProposalUsed`] where the proposal was applied before.

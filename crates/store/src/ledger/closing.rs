@@ -106,7 +106,7 @@ impl SqliteLedger {
             let rows = connection
                 .prepare_cached(
                     "SELECT e.epoch, e.epoch_id, e.closing_reason,
-                       max(?1, (SELECT unix_ms FROM clock)) >= e.grace_until_unix_ms
+                       ifnull(max(?1, (SELECT unix_ms FROM clock)) >= e.grace_until_unix_ms, 0)
                          OR NOT EXISTS (SELECT 1 FROM sessions s WHERE s.epoch = e.epoch AND s.state <> 'complete'),
                        ifnull(max(?1, (SELECT unix_ms FROM clock)) >= e.ends_unix_ms, 0),
                        (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch) >= ifnull(e.evaluations_max, ?2)

@@ -216,7 +216,7 @@ CREATE TABLE suspensions (
   resumed_unix_ms INTEGER,
   CHECK ((resumed_entry IS NULL) = (resumed_unix_ms IS NULL))
 ) STRICT;
-CREATE UNIQUE INDEX suspensions_current ON suspensions (scope) WHERE resumed_entry IS NULL;
+CREATE INDEX suspensions_current ON suspensions (scope) WHERE resumed_entry IS NULL;
 
 CREATE TABLE denials (
   request_digest BLOB PRIMARY KEY CHECK (length(request_digest) = 32),

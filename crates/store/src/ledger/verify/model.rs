@@ -120,7 +120,11 @@ impl<'c> Model<'c> {
         match entry.kind {
             EntryKind::Charge => self.charge(entry, &entry.parse()?)?,
             EntryKind::Policy => self.policy(entry, &entry.parse()?)?,
-            EntryKind::Suspension => self.suspend_answers(entry, entry.parse()?)?,
+            EntryKind::Suspension => {
+                let Suspension { operator, reason, .. } = entry.parse()?;
+                let suspended = Suspended { scope: entry.party, reason, operator, unix_ms: entry.unix_ms, resumed: None };
+                self.suspensions.insert(entry.seq, suspended);
+            }
             EntryKind::Resumption => self.resume_answers(entry, &entry.parse()?)?,
             EntryKind::EpochBegin => self.begin_epoch(entry, entry.parse::<EpochBegin>()?)?,
             EntryKind::EpochEnd => self.end_epoch(entry, entry.parse::<EpochEnded>()?)?,
@@ -224,21 +228,14 @@ impl<'c> Model<'c> {
         }
     }
 
-    fn suspend_answers(&mut self, entry: &Entry<'_>, body: Suspension) -> Result<(), Tampered> {
-        if self.suspensions.values().any(|known| known.scope == entry.party && known.resumed.is_none()) {
-            return Err(entry.wrong("it suspends what is suspended"));
-        }
-        let Suspension { operator, reason, .. } = body;
-        let suspended = Suspended { scope: entry.party, reason, operator, unix_ms: entry.unix_ms, resumed: None };
-        self.suspensions.insert(entry.seq, suspended);
-        Ok(())
-    }
-
     fn resume_answers(&mut self, entry: &Entry<'_>, body: &Resumption) -> Result<(), Tampered> {
         self.propose(entry, &body.proposal)?;
-        let known = self.suspensions.values_mut().find(|known| known.scope == entry.party && known.resumed.is_none());
-        known.ok_or_else(|| entry.wrong("it resumes what is not suspended"))?.resumed = Some((entry.seq, entry.unix_ms));
-        Ok(())
+        let mut lifted = false;
+        for known in self.suspensions.values_mut().filter(|known| known.scope == entry.party && known.resumed.is_none()) {
+            known.resumed = Some((entry.seq, entry.unix_ms));
+            lifted = true;
+        }
+        if lifted { Ok(()) } else { Err(entry.wrong("it resumes what is not suspended")) }
     }
 
     fn refuse(&mut self, entry: &Entry<'_>, body: &RequestRefused) -> Result<(), Tampered> {
