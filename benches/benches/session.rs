@@ -9,7 +9,7 @@ use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::limits::BATCH_TOKENS_DEFAULT;
 use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
-use oblink_session::transcript::{BatchDigests, Batches, SessionFacts};
+use oblink_session::transcript::{Authority, BatchDigests, Batches, SessionFacts};
 use oblink_session::wire::raw::blinded_digest;
 use oblink_session::wire::{Batch, Frame};
 use rand::rngs::StdRng;
@@ -35,7 +35,7 @@ fn frames(c: &mut Criterion) {
     let mut rng = StdRng::seed_from_u64(1);
     let blinded: Vec<[u8; 32]> = (0..BATCH_TOKENS_DEFAULT).map(|_| rng.random()).collect();
     let count = blinded.len() as u64;
-    let batch = Batch { index: 7, blinded, statement: [9; 64] };
+    let batch = Batch { index: 7, blinded, statement: [9; 64], path: Vec::new() };
     let bytes = batch.to_frame().to_bytes();
     let mut group = c.benchmark_group("batch frame");
     group.throughput(Throughput::Elements(count));
@@ -74,6 +74,7 @@ fn transcript(c: &mut Criterion) {
         holder: [7; 32],
         request_digest: [8; 32],
         offer: SetOffer { set_id: [9; 32], set_bytes: 57_000_000, descriptor },
+        authority: Authority::Unsigned,
     };
     // A session of 7 million pairs.
     let batches: Batches = (0..855).map(|index| (index, BatchDigests { blinded: [1; 32], evaluated: Some([2; 32]) })).collect();

@@ -3,6 +3,7 @@ import base64
 
 import ledger
 import merkle
+import negative
 import policy
 import replay
 import request as r
@@ -30,6 +31,16 @@ def differences(case, check):
     return [f"want {want}, nothing was refused"] if want else []
 
 
+def disclosed(each, session, receipt_digest, kind):
+    try:
+        s.check_disclosure([raw(data) for data in each["frames"]], session, receipt_digest, kind)
+    except Refused as e:
+        got = e.anchor, negative.code_of(e, "disclosure")
+        want = each.get("refused"), negative.CODES.get(each.get("code"))
+        return [] if got == want else [f"want {want}, got {got}"]
+    return ["nothing was refused"] if "refused" in each else []
+
+
 def checks(file, sessions):
     """(name, differences) of each check."""
     case = sessions[-1]
@@ -45,6 +56,11 @@ def checks(file, sessions):
         yield "request: " + each["name"], differences(each, lambda: r.parse(each["bytes"].encode()))
     yield from trees(file["merkle"])
     yield from ledgers(file["ledger"])
+    session = negative.good(2)[0]
+    for each in file["disclosures"]:
+        digest = raw(case["outputs"]["receipt_digest"])
+        kind = ["", "count", "matched_tags"].index(each["agreed"])
+        yield "disclosure: " + each["name"], disclosed(each, session, digest, kind)
     for each in file["receipts"]:
         yield "receipt: " + each["name"], differences(each, lambda: s.check_receipt_file(each["file"]))
 
@@ -145,7 +161,7 @@ def ledgers(t):
         def check():
             head, entries = ledger.check_extract(each["text"].encode(), holder_fp, check_head)
             shown = [entry["seq"] for entry in entries if "body" in entry]
-            due = [n for n, entry in enumerate(t["entries"]) if entry["party"] == t["party"] or entry["kind"] == ledger.EPOCH_BEGIN]
+            due = [n for n, entry in enumerate(t["entries"]) if entry["party"] == t["party"]]
             if head["party"] != t["party"] or shown != due:
                 raise Refused("", "not the entries that are due")
 

@@ -14,11 +14,13 @@ from pathlib import Path
 import group
 import ledger
 import merkle
+import negative
 import policy
 import replay
 import request as r
 import session as s
 import sshsig
+import wire
 from hashes import H256, u32
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
@@ -31,7 +33,7 @@ NOTE = (
     " of session.json, whose frames are there), counted for `namespace` among `officials`, of whom `needed` must have signed: either who is"
     " counted, or the code of AUT-2. `commitment`: what that"
     " request commits to (REQ-4, REQ-5), with rows to be opened (AUD-2). `requests`: bytes that are a request of the authorised format, or not."
-    " `merkle`: leaf data, the root at every size, paths and consistency proofs (MRK-1 to MRK-3). `receipts`: files with both signatures."
+    " `merkle`: leaf data, the root at every size, paths and consistency proofs (MRK-1 to MRK-3). `receipts`: files with both signatures. `disclosures`: frames after that session, were its request to agree to `agreed` (DIS-2); `code` is what the holder answers."
     " `ledger`: the log of that session's holder (bodies are examples of LED-4; the session's own entries are shortened), leaf hashes, signed"
     " heads, proofs, an extract for the verifier. In every list a case with `refused` must be refused, for that reason."
 )
@@ -242,7 +244,8 @@ def signatures(parties, signers):
     case("a key that is listed for other purposes", proposal, sign("ada@verifier", proposal, text), "signer_not_listed", message=text, officials=VERIFIER_OFFICIALS)
     blob = sshsig.dearmour(ada.encode())
     rearmoured = lambda blob: sshsig.armour(blob).decode()
-    case("a byte of the key", request, rearmoured(flip(blob, blob.index(b"ssh-ed25519") + 20)), "signer_not_listed")
+    eve = sshsig.Key(base64.b64decode(signers.keys["eve@nowhere"]["public"].split()[1])).blob
+    case("another key in it", request, rearmoured(blob[:14] + eve + blob[14 + len(eve) :]), "signer_not_listed")
     case("the last byte of the signature", request, rearmoured(flip(blob, len(blob) - 1)), "signature_invalid")
     case("a byte after it", request, rearmoured(blob + b"\0"), "signature_malformed")
     case("version 2", request, rearmoured(blob[:6] + u32(2) + blob[10:]), "signature_malformed")
@@ -250,7 +253,9 @@ def signatures(parties, signers):
     case("a reserved field that is filled", request, rearmoured(blob.replace(u32(0) + sshsig.string(b"sha512"), u32(1) + b"x" + sshsig.string(b"sha512"))), "signature_malformed")
     case("no line feed at the end", request, ada[:-1], "signature_malformed")
     case("text before the armour", request, "Signed by me\n" + ada, "signature_malformed")
-    case("lines of 64", request, ada.replace("\n", "", 2), "signature_malformed")
+    text_64 = base64.b64encode(blob).decode()
+    lines = "".join(text_64[at : at + 64] + "\n" for at in range(0, len(text_64), 64))
+    case("lines of 64", request, sshsig.BEGIN.decode() + lines + sshsig.END.decode(), "signature_malformed")
     case("one line in CR LF", request, ada.replace("\n", "\r\n", 1), "signature_malformed")
     s_value = int.from_bytes(blob[-32:], "little") + group.ORDER
     case("a scalar that is not canonical", request, rearmoured(blob[:-32] + s_value.to_bytes(32, "little")), "signature_invalid")
@@ -489,6 +494,50 @@ def ledgers(parties):
     }  # fmt: skip
 
 
+def disclosures(outputs):
+    """[DIS-2]: what the verifier of that session could say, and what it could not."""
+    session, parties, _ = negative.good(2)
+    receipt_digest, out = bytes.fromhex(outputs["receipt_digest"]), []
+    tags = sorted(int(tag, 16) for tag, match in zip(outputs["tags"], outputs["matches"]) if match)
+    secret = parties.inputs["verifier"]["statement_secret"]
+
+    def case(name, kind, refused=None, code=None, secret=secret, label=b"disclosure", parts=None, edit=lambda fields: None, **changed):
+        shown = tags if kind == 2 else []
+        fields = dict(session_id=session.id, receipt_digest=receipt_digest, kind=kind, matched=len(tags), tags=len(shown),
+                      tags_digest=s.tags_digest(shown)) | changed  # fmt: skip
+        fields["signature"] = s.state(secret, label, s.disclosure_body(fields))
+        edit(fields)
+        sent = [wire.control(wire.DISCLOSURE, **fields)]
+        sent += [wire.disclosed_tags(*part) for part in (parts if parts is not None else [(0, shown)] if shown else [])]
+        entry = {"name": name, "agreed": ["", "count", "matched_tags"][kind if refused != "agreed" else 3 - kind]}
+        entry |= {"refused": "DIS-2" if refused == "agreed" else refused, "code": code} if refused else {}
+        out.append(entry | {"frames": [data.hex() for data in sent]})
+
+    assert len(tags) > 1
+    case("a count", 1)
+    case("the tags", 2)
+    case("the tags in two parts", 2, parts=[(0, tags[:1]), (1, tags[1:])])
+    case("no match", 2, matched=0, tags=0, tags_digest=s.tags_digest([]), parts=[])
+    case("a count where tags were agreed", 1, "agreed", "out_of_turn")
+    case("tags where a count was agreed", 2, "agreed", "out_of_turn")
+    case("of another session", 1, "DIS-2", "out_of_turn", session_id=bytes(16))
+    case("of another receipt", 1, "DIS-2", "request_malformed", receipt_digest=bytes(32))
+    case("more than were asked", 1, "DIS-2", "request_malformed", matched=6)
+    case("more tags than were asked", 2, "DIS-2", "request_malformed", tags=6)
+    case("tags of no match", 2, "DIS-2", "request_malformed", matched=0)
+    case("a count edited", 1, "DIS-2", "signature_invalid", edit=lambda fields: fields.update(matched=len(tags) - 1))
+    case("signed by the holder", 1, "DIS-2", "signature_invalid", secret=parties.inputs["holder"]["statement_secret"])
+    case("signed as a receipt", 1, "DIS-2", "signature_invalid", label=b"receipt")
+    case("another tag", 2, "DIS-2", "request_malformed", parts=[(0, [*tags[:-1], tags[-1] + 1])])
+    case("a tag less", 2, "DIS-2", "request_malformed", parts=[(0, tags[:-1])])
+    case("a tag more", 2, "DIS-2", "request_malformed", parts=[(0, [*tags, tags[-1] + 1])])
+    case("parts in another order", 2, "DIS-2", "request_malformed", parts=[(1, tags[1:]), (0, tags[:1])])
+    case("a part twice", 2, "DIS-2", "request_malformed", parts=[(0, tags[:1]), (0, tags[:1])])
+    case("parts that do not ascend", 2, "DIS-2", "request_malformed", parts=[(0, tags[1:]), (len(tags) - 1, tags[:1])])
+    case("tags that do not ascend", 2, "FRM-3", "request_malformed", parts=[(0, tags[::-1])])
+    return out
+
+
 def write(path, value, indent):
     path.write_text(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
@@ -514,6 +563,7 @@ def main():
     }  # fmt: skip
     if "outputs" in case:
         file["receipts"] = receipts(parties, case["outputs"])
+        file["disclosures"] = disclosures(case["outputs"])
     else:
         print("the session has no outputs yet: run the Rust test that writes them, then this again", file=sys.stderr)
     write(FILE, file, 1)

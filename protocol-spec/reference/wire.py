@@ -116,7 +116,7 @@ class _Reader:
         return data
 
 
-def control(kind, **fields):
+def control(kind, /, **fields):
     """A control frame."""
     return frame(kind, b"".join(_put(type_, fields[name]) for name, type_ in SCHEMAS[kind]))
 

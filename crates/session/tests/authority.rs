@@ -111,10 +111,8 @@ fn a_batch_that_was_not_approved_is_refused_and_not_charged() {
 /// An element of nobody's list.
 fn stranger(number: u8) -> [u8; 32] {
     let mut out = [[0; 32]];
-    let blinder = oblink_session::blind::Blinder::new(
-        &oblink_session::blind::BlindSeed::from_bytes(zeroize::Zeroizing::new([number; 32])),
-        [7; 16],
-    );
+    let blinder =
+        oblink_session::blind::Blinder::new(&oblink_session::blind::BlindSeed::from_bytes(zeroize::Zeroizing::new([number; 32])), [7; 16]);
     oblink_oprf::blind_slice(&[b"somebody else"], &[blinder.blind(0, b"somebody else")], &mut out).unwrap();
     out[0]
 }
@@ -162,10 +160,22 @@ fn what_the_officials_did_not_sign_is_not_authorised() {
         ("a file's namespace", |p, h| h.signatures[0] = sign(ASKING[0].1, "file", p.request.bytes()), "wrong_namespace"),
         ("over other bytes", |_, h| h.signatures[0] = sign(ASKING[0].1, Namespace::Request.as_str(), b"{}"), "signature_invalid"),
         ("by nobody who is listed", |p, h| h.signatures[0] = sign(9, Namespace::Request.as_str(), p.request.bytes()), "signer_not_listed"),
-        ("by the holder's official", |p, h| h.signatures[0] = sign(HOLDING[0].1, Namespace::Request.as_str(), p.request.bytes()), "signer_not_listed"),
+        (
+            "by the holder's official",
+            |p, h| h.signatures[0] = sign(HOLDING[0].1, Namespace::Request.as_str(), p.request.bytes()),
+            "signer_not_listed",
+        ),
         ("no countersignature", |p, _| p.countersignatures.clear(), "signature_short"),
-        ("a countersignature by one who asks", |p, _| p.countersignatures = vec![sign(ASKING[0].1, "countersign@oblink-1", p.request.bytes())], "signer_not_listed"),
-        ("a countersignature for the other purpose", |p, _| p.countersignatures = vec![sign(HOLDING[0].1, "request@oblink-1", p.request.bytes())], "wrong_namespace"),
+        (
+            "a countersignature by one who asks",
+            |p, _| p.countersignatures = vec![sign(ASKING[0].1, "countersign@oblink-1", p.request.bytes())],
+            "signer_not_listed",
+        ),
+        (
+            "a countersignature for the other purpose",
+            |p, _| p.countersignatures = vec![sign(HOLDING[0].1, "request@oblink-1", p.request.bytes())],
+            "wrong_namespace",
+        ),
     ];
     let refused = |pair: &mut Pair, hello: &Frame, name: &str, word: &str| {
         let error = pair.admit(hello).unwrap_err();

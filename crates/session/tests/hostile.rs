@@ -333,7 +333,8 @@ fn a_receipt_that_says_something_else_is_refused() {
         assert_ne!(body, changed);
         // Signed by the holder, and still not what happened.
         let signature = pair.holder.statement_key.sign(oblink_session::statement::StatementKind::Receipt, &changed);
-        let error = awaiting.receive_receipt(&ReceiptMessage { body: changed, signature, consistency }.to_frame().unwrap(), NOW).unwrap_err();
+        let error =
+            awaiting.receive_receipt(&ReceiptMessage { body: changed, signature, consistency }.to_frame().unwrap(), NOW).unwrap_err();
         assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Receipt(_))), "{find}: {error:?}");
     }
 }

@@ -80,8 +80,7 @@ impl Ledger for MemoryLedger {
             }
             booked.entry.authority.clone_from(&entry.authority);
             let charged = booked.charges.values().cloned().collect();
-            let opening =
-                SessionOpening::Resumed { holder_nonce: booked.entry.holder_nonce, charged, receipt: booked.receipt.clone() };
+            let opening = SessionOpening::Resumed { holder_nonce: booked.entry.holder_nonce, charged, receipt: booked.receipt.clone() };
             self.append("resumed");
             return Ok(opening);
         }
@@ -155,7 +154,8 @@ impl Ledger for MemoryLedger {
             return Err(LedgerError::SessionNotOpen);
         }
         match self.disclosures.get(&entry.session_id) {
-            Some(before) if DisclosureEntry { clock_unix_ms: 0, ..before.clone() } == DisclosureEntry { clock_unix_ms: 0, ..entry.clone() } => {}
+            Some(before)
+                if DisclosureEntry { clock_unix_ms: 0, ..before.clone() } == DisclosureEntry { clock_unix_ms: 0, ..entry.clone() } => {}
             Some(_) => return Err(LedgerError::DisclosureNotDue),
             None => {
                 self.disclosures.insert(entry.session_id, entry.clone());
