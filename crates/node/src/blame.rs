@@ -147,6 +147,15 @@ impl From<StoreError> for Failure {
             StoreError::LedgerVersion { .. } | StoreError::LedgerDamaged { .. } => {
                 Self::input("ledger", what).with_hint("use the version of oblink that wrote it, or restore it from a backup")
             }
+            StoreError::Tampered(_) => Self::peer("ledger_tampered", what).with_hint(
+                "leave the file as it is and make a copy; compare with the heads that witnesses and verifiers have, and tell the auditors",
+            ),
+            StoreError::Extract(_) => Self::peer("extract", what)
+                .with_hint("it proves nothing: ask the holder's operator for `ledger extract` again, and tell your auditors"),
+            StoreError::Unbooked { .. } => Self::input("unbooked", what).with_hint(
+                "booking needs the key that goes with the epoch: run `ledger account` for each; or `epoch end --unbooked` to end it all the same",
+            ),
+            StoreError::ProposalUsed => Self::refused("not_approved", what).with_hint("signatures serve once: make a new proposal"),
             StoreError::Ledger(error) => error.into(),
             StoreError::Parameters(_) => Self::bug(what),
         }

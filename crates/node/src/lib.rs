@@ -19,6 +19,7 @@ pub mod pipeline;
 mod random;
 mod receipt_cmd;
 pub mod report;
+mod request_view;
 pub mod results;
 pub mod rows;
 mod space;

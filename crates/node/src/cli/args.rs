@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::args_holder::{EpochCommand, HolderAuditArgs, HolderRequestCommand, LedgerArgs, PolicyCommand, SuspendArgs};
 use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
 use super::values::{ByteSize, Share, count, host_port, listen, seconds};
 use crate::date::Date;
@@ -117,8 +118,32 @@ pub enum HolderCommand {
     Seal(SealArgs),
     /// Answer verifiers until SIGINT or SIGTERM.
     Serve(ServeArgs),
-    /// Show what was asked, and by whom.
+    /// Say who may ask what, by the officials' signatures.
+    Policy {
+        /// What is done with it.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Stop answers at once, to one verifier or to all.
+    Suspend(SuspendArgs),
+    /// Show, countersign or refuse a verifier's request.
+    Request {
+        /// What is done with it.
+        #[command(subcommand)]
+        command: HolderRequestCommand,
+    },
+    /// End an epoch by hand.
+    Epoch {
+        /// What is done with it.
+        #[command(subcommand)]
+        command: EpochCommand,
+    },
+    /// Recompute a sealed set from the records and compare.
+    Audit(HolderAuditArgs),
+    /// Show what was asked, and by whom; verify, export and account for it.
     Ledger(LedgerArgs),
+    /// Show or verify a receipt.
+    Receipt(ReceiptArgs),
     /// Check home, clock, disk, sealed sets and the port.
     Doctor(HolderDoctorArgs),
     /// Write shell completions to stdout.
@@ -288,24 +313,6 @@ pub struct ServeArgs {
     /// The UDP address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "IP:PORT", value_parser = listen, default_value = "0.0.0.0:4433")]
     pub listen: SocketAddr,
-}
-
-/// `oblink-holder ledger`
-#[derive(Args, Debug)]
-pub struct LedgerArgs {
-    /// The holder's home.
-    #[command(flatten)]
-    pub home: HomeArgs,
-    /// What is shown; `show` where nothing is said.
-    #[command(subcommand)]
-    pub command: Option<LedgerCommand>,
-}
-
-/// What `ledger` shows.
-#[derive(Subcommand, Clone, Copy, Debug)]
-pub enum LedgerCommand {
-    /// Every epoch and session.
-    Show,
 }
 
 /// `oblink-holder doctor`

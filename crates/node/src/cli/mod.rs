@@ -4,6 +4,7 @@
 //! A failure is two lines on stderr, and under `--json` also `{"error":{…}}` on stdout.
 
 mod args;
+mod args_holder;
 mod args_verifier;
 mod dispatch;
 mod doc;
@@ -14,7 +15,13 @@ mod values;
 
 pub use args::{
     CheckArgs, CsvArgs, CsvFormatArgs, DemoCli, DemoCommand, DocArgs, HolderCli, HolderCommand, HolderDoctorArgs, HomeArgs, InitArgs,
-    LedgerArgs, LedgerCommand, OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
+    OutputArgs, SealArgs, ServeArgs, TrustArgs, VerifierCli, VerifierCommand, VerifierDoctorArgs,
+};
+pub use args_holder::{
+    CountersignArgs, EpochCommand, EpochEndArgs, ExportFormat, HolderAuditArgs, HolderRequestCommand, HolderRequestShowArgs,
+    LedgerAccountArgs, LedgerArgs, LedgerCommand, LedgerDisclosuresArgs, LedgerExportArgs, LedgerExtractArgs, LedgerHeadArgs,
+    LedgerReportArgs, LedgerVerifyArgs, OperatorArgs, PolicyApplyArgs, PolicyCommand, PolicyProposeArgs, PolicyShowArgs, PolicySignArgs,
+    RefuseArgs, SuspendArgs,
 };
 pub use args_verifier::{
     AuditArgs, AuditCommand, AuditOpenArgs, AuditSampleArgs, ReceiptArgs, ReceiptCommand, ReceiptShowArgs, ReceiptVerifyArgs, RequestArgs,

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use oblink_session::request::{check_text, from_hex};
+
 /// A number of bytes: `1G`, `256M`, `512MiB`, `1048576`. All multiples are of 1,024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(
@@ -99,6 +101,20 @@ pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("a time is written in seconds, from 1 to 86400"),
     }
+}
+
+/// Free text of an operator's: what officials and auditors read, so it is held to what a request's texts are (SPEC REQ-6).
+pub(super) fn text(text: &str) -> Result<String, &'static str> {
+    if check_text(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a text is 1 to 1,024 bytes long, on one line, without invisible characters and without blanks at either end")
+    }
+}
+
+/// An epoch's id: 32 hexadecimal digits, as `ledger show` prints it.
+pub(super) fn epoch_id(text: &str) -> Result<[u8; 16], &'static str> {
+    from_hex(&text.to_ascii_lowercase()).ok_or("an epoch's id is 32 hexadecimal digits, as `ledger show --json` prints it")
 }
 
 /// Where a holder serves: `HOST:PORT`, an IPv6 address in brackets.

@@ -74,8 +74,8 @@ fn program(ruleset: &Ruleset) -> String {
 }
 
 /// The epoch that a verifier has of its own now, or that nobody has.
-pub(super) fn current(home: &Home, peer: Option<&Fingerprint>) -> Result<Option<EpochRow>, Failure> {
-    if home.config().epochs.keep_key().is_none() || !home.ledger().exists() {
+pub(super) fn current(home: &Home, keep_key_days: u32, peer: Option<&Fingerprint>) -> Result<Option<EpochRow>, Failure> {
+    if keep_key_days == 0 || !home.ledger().exists() {
         return Ok(None);
     }
     let verifier = peer.map(|fingerprint| *fingerprint.as_bytes());
@@ -100,7 +100,9 @@ fn keeps(row: &EpochRow, days: u32, now: u64, ruleset: &Ruleset) -> Result<(), S
         Err(format!("the one before is older than keep_key_days = {days}"))
     } else if row.begun_unix_ms > now.saturating_add(BEGUN_AHEAD_MS_MAX) {
         Err("the one before begins later than now: the clock was set back".to_owned())
-    } else if row.charged_tokens.saturating_add(row.reserved_tokens) >= EPOCH_EVALUATIONS_MAX {
+    } else if row.closing.is_some() || row.limits.ends_unix_ms.is_some_and(|ends| now >= ends) {
+        Err("the one before admits no session any more".to_owned())
+    } else if row.charged_tokens.saturating_add(row.reserved_tokens) >= row.limits.evaluations_max.unwrap_or(EPOCH_EVALUATIONS_MAX) {
         Err("the one before has no evaluations left".to_owned())
     } else if set.ruleset_digest != ruleset.digest() || set.suite != SUITE_RISTRETTO255 || set.tokens_per_pair != ruleset.tokens_per_pair()
     {
@@ -111,8 +113,16 @@ fn keeps(row: &EpochRow, days: u32, now: u64, ruleset: &Ruleset) -> Result<(), S
 }
 
 /// The keys of an epoch that goes on; none, and a line that says why, where a new one has to begin all the same.
-pub(super) fn kept_keys(home: &Home, whom: &str, row: &EpochRow, ruleset: &Ruleset, now: u64, reporter: &Reporter) -> Option<EpochKeys> {
-    let days = home.config().epochs.keep_key_days;
+///
+/// It may be kept for so many days; the time is in milliseconds since 1970.
+pub(super) fn kept_keys(
+    home: &Home,
+    whom: &str,
+    row: &EpochRow,
+    ruleset: &Ruleset,
+    (days, now): (u32, u64),
+    reporter: &Reporter,
+) -> Option<EpochKeys> {
     let set = &row.offer.descriptor;
     let keys = keeps(row, days, now, ruleset).and_then(|()| match read_keys(home, &set.epoch_id) {
         Ok(keys) if keys.public_key() == set.public_key => Ok(keys),
@@ -200,6 +210,7 @@ impl Caching {
 mod tests {
     use oblink_session::set::{SetDescriptor, SetOffer};
     use oblink_session::tag::Tau;
+    use oblink_store::ledger::{EpochClosing, EpochLimits};
 
     use super::*;
 
@@ -231,6 +242,8 @@ mod tests {
             input_digest: None,
             begun_unix_ms: BEGUN,
             ended: None,
+            limits: EpochLimits::default(),
+            closing: None,
             sessions: 0,
             charged_tokens: 0,
             reserved_tokens: 0,
@@ -271,6 +284,15 @@ mod tests {
     fn a_budget_that_is_used_up_or_another_ruleset_keeps_no_key() {
         let used = EpochRow { charged_tokens: EPOCH_EVALUATIONS_MAX - 1, reserved_tokens: 1, ..row() };
         assert!(why(&used, 30, BEGUN).contains("no evaluations left"));
+        let of_policy = |ends_unix_ms, evaluations_max| EpochRow {
+            limits: EpochLimits { ends_unix_ms, evaluations_max, even_unbooked: false },
+            ..row()
+        };
+        assert_eq!(why(&of_policy(Some(BEGUN + 1), Some(1)), 30, BEGUN), "");
+        assert!(why(&of_policy(Some(BEGUN), Some(1)), 30, BEGUN).contains("admits no session"));
+        assert!(why(&of_policy(None, Some(0)), 30, BEGUN).contains("no evaluations left"));
+        let closing = EpochClosing { unix_ms: BEGUN, reason: "by hand".to_owned(), grace_until_unix_ms: BEGUN };
+        assert!(why(&EpochRow { closing: Some(closing), ..row() }, 30, BEGUN).contains("admits no session"));
         let mut other = row();
         other.offer.descriptor.ruleset_digest[0] ^= 1;
         assert!(why(&other, 30, BEGUN).contains("another ruleset"));

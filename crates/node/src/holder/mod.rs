@@ -1,17 +1,30 @@
-//! The holder's commands: seal, serve, ledger, doctor.
+//! The holder's commands: seal, serve, ledger, policy, suspend, request, epoch, audit, doctor.
 
+mod audit;
+mod disclosures;
 mod doctor;
+mod epoch;
 mod epochs;
+mod keeper;
 mod keeping;
 mod ledger;
+mod operator;
+mod policy;
+mod report;
+mod request;
 mod seal;
 mod seats;
 mod serve;
 mod sessions;
+mod standing;
 mod tagging;
 
+pub use audit::audit;
 pub use doctor::doctor;
+pub use epoch::epoch;
 pub(crate) use epochs::end_epochs_of;
 pub use ledger::ledger;
+pub use policy::{policy, suspend};
+pub use request::request;
 pub use seal::seal;
 pub use serve::serve;

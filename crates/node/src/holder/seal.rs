@@ -15,12 +15,14 @@ use oblink_session::limits::SESSION_TOKENS_MAX_DEFAULT;
 use oblink_session::request::to_hex;
 use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
-use oblink_store::ledger::{EpochEntry, SqliteLedger};
+use oblink_store::ledger::{EpochEntry, EpochLimits, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters, set_path};
 use serde_json::json;
 
 use super::epochs;
 use super::keeping::{self, Caching};
+use super::operator;
+use super::policy;
 use super::tagging::{Tagged, Tagger, tag};
 use crate::cli::SealArgs;
 use crate::date::{Date, unix_ms};
@@ -35,16 +37,43 @@ use crate::tokens::ruleset_by_name;
 use crate::usage::Usage;
 
 /// Memory that is not the builder's: rows and tokens under way on all cores, and the program.
-const PIPELINE_BYTES_PER_CORE: u64 = 16 << 20;
+pub(super) const PIPELINE_BYTES_PER_CORE: u64 = 16 << 20;
 
 /// One set in the making.
-struct Making {
-    peer: Option<(String, Fingerprint)>,
+pub(super) struct Making {
+    pub(super) peer: Option<(String, Fingerprint)>,
     /// Of a new epoch; `None` where the epoch that there is goes on.
-    seed: Option<EpochSeed>,
-    keys: EpochKeys,
-    builder: SetBuilder,
-    caching: Option<Caching>,
+    pub(super) seed: Option<EpochSeed>,
+    pub(super) keys: EpochKeys,
+    pub(super) builder: SetBuilder,
+    pub(super) caching: Option<Caching>,
+}
+
+/// What the policy in force says of epochs; in pilot mode the home's configuration.
+#[derive(Clone, Copy)]
+struct Rules {
+    keep_key_days: u32,
+    /// Days after which an epoch ends, and evaluations.
+    ends: Option<(u32, u64)>,
+}
+
+impl Rules {
+    fn read(home: &Home) -> Result<Self, Failure> {
+        let in_force = if home.ledger().exists() { policy::in_force(home, &SqliteLedger::open(&home.ledger())?, None)? } else { None };
+        Ok(match in_force {
+            Some(in_force) => {
+                let epoch = in_force.policy.epoch();
+                Self { keep_key_days: epoch.keep_key_days, ends: Some((epoch.days_max, epoch.evaluations_max)) }
+            }
+            None => Self { keep_key_days: home.config().epochs.keep_key_days, ends: None },
+        })
+    }
+
+    /// When an epoch ends by itself that begins at `now` (milliseconds since 1970).
+    fn limits(&self, now: u64) -> EpochLimits {
+        let ends_unix_ms = self.ends.map(|(days, _)| now.saturating_add(u64::from(days).saturating_mul(86_400_000)));
+        EpochLimits { ends_unix_ms, evaluations_max: self.ends.map(|(_, evaluations)| evaluations), even_unbooked: false }
+    }
 }
 
 /// What came of one.
@@ -58,13 +87,13 @@ struct Made {
 
 /// What was read.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     rejected: BTreeMap<&'static str, u64>,
     rejects: Option<csv::Writer<Vec<u8>>>,
 }
 
 impl Tally {
-    fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.rejected.values().sum()
     }
 }
@@ -78,11 +107,12 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     let began = Instant::now();
     let home = &Home::open(&args.home.home, Role::Holder)?;
     let ruleset = ruleset_by_name(&args.ruleset)?;
+    let rules = Rules::read(home)?;
     let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
     if let Some(rejects) = &args.rejects {
         check_rejects_place(rejects, &args.csv.source())?;
     }
-    let mut makings = begin(home, args, ruleset, reporter)?;
+    let mut makings = begin(home, args, ruleset, rules, reporter)?;
     let mut tally = Tally::default();
     if args.rejects.is_some() {
         tally.rejects = Some(csv::Writer::from_writer(Vec::new()));
@@ -94,7 +124,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     check_rejects(args, &tally, &summary)?;
     let mut sealed = Vec::new();
     for making in makings {
-        sealed.push(finish(home, args, ruleset, making, &summary, &tally)?);
+        sealed.push(finish(home, args, ruleset, rules, making, &summary, &tally)?);
     }
     let (seal_s, cpu_s) = (began.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s);
     for Made { peer, set, kept, recalled } in &sealed {
@@ -137,7 +167,7 @@ fn whom_of(peer: Option<&(String, Fingerprint)>) -> String {
 }
 
 /// Key and builder for each verifier; without one, for whoever comes first (SPEC EPO-2).
-fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, reporter: &Reporter) -> Result<Vec<Making>, Failure> {
+fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, rules: Rules, reporter: &Reporter) -> Result<Vec<Making>, Failure> {
     let peers = home.peers()?;
     let mut whom: Vec<Option<(String, Fingerprint)>> = Vec::new();
     if args.peer.is_empty() {
@@ -152,20 +182,22 @@ fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, reporter: &Reporter) -
     }
     let beside = PIPELINE_BYTES_PER_CORE * cores() as u64;
     let memory_bytes = args.memory.0.saturating_sub(beside) / whom.len() as u64;
-    whom.into_iter().map(|peer| begin_one(home, args, ruleset, peer, memory_bytes, reporter)).collect()
+    whom.into_iter().map(|peer| begin_one(home, args, ruleset, rules, peer, memory_bytes, reporter)).collect()
 }
 
 fn begin_one(
     home: &Home,
     args: &SealArgs,
     ruleset: &Ruleset,
+    rules: Rules,
     peer: Option<(String, Fingerprint)>,
     memory_bytes: u64,
     reporter: &Reporter,
 ) -> Result<Making, Failure> {
-    let current = || keeping::current(home, peer.as_ref().map(|(_, fingerprint)| fingerprint));
+    let days = rules.keep_key_days;
+    let current = || keeping::current(home, days, peer.as_ref().map(|(_, fingerprint)| fingerprint));
     // A cache is made only where it may be of use.
-    let caches = home.config().epochs.keep_key().is_some();
+    let caches = days > 0;
     let index_bytes = current()?.map_or(0, |row| keeping::index_bytes(home, &row, memory_bytes));
     let share = (memory_bytes - index_bytes) / 2;
     let memory_bytes = if caches { share } else { memory_bytes };
@@ -175,7 +207,10 @@ fn begin_one(
     // Only now: what another seal did for this verifier is in the ledger.
     let now = unix_ms(SystemTime::now());
     let row = if args.new_epoch { None } else { current()? };
-    let kept = row.and_then(|row| keeping::kept_keys(home, &whom_of(peer.as_ref()), &row, ruleset, now, reporter));
+    let kept = row.and_then(|row| keeping::kept_keys(home, &whom_of(peer.as_ref()), &row, ruleset, (days, now), reporter));
+    if kept.is_none() {
+        check_booked(home, peer.as_ref())?;
+    }
     let (seed, keys) = match kept {
         Some(keys) => (None, keys),
         None => {
@@ -189,8 +224,24 @@ fn begin_one(
     Ok(Making { peer, seed, keys, builder, caching })
 }
 
+/// Whether the epoch that a new one would end has everything booked, which needs its key: known before hours of sealing, not after.
+fn check_booked(home: &Home, peer: Option<&(String, Fingerprint)>) -> Result<(), Failure> {
+    if !home.ledger().exists() {
+        return Ok(());
+    }
+    let ledger = SqliteLedger::open(&home.ledger())?;
+    let verifier = peer.map(|(_, fingerprint)| *fingerprint.as_bytes());
+    for row in ledger.epochs()?.iter().filter(|row| row.ended.is_none() && row.verifier.is_some() && row.verifier == verifier) {
+        let sessions = ledger.unbooked(&row.offer.descriptor.epoch_id)?.len() as u64;
+        if sessions > 0 {
+            return Err(StoreError::Unbooked { sessions }.into());
+        }
+    }
+    Ok(())
+}
+
 /// Rows to tags, on all cores.
-fn evaluate_all(
+pub(super) fn evaluate_all(
     mut reader: RowReader,
     ruleset: &'static Ruleset,
     makings: &mut [Making],
@@ -290,7 +341,15 @@ fn check_rejects(args: &SealArgs, tally: &Tally, summary: &InputSummary) -> Resu
 /// Writes the set and the key, then makes them the verifier's current epoch, or the set that of the epoch which goes on, then destroys what was
 /// before: a crash in between leaves either the old or the new, whole. The cache says of rows what their tags are under the epoch's key, which
 /// holds whatever becomes of the set: so it may be replaced first.
-fn finish(home: &Home, args: &SealArgs, ruleset: &Ruleset, making: Making, summary: &InputSummary, tally: &Tally) -> Result<Made, Failure> {
+fn finish(
+    home: &Home,
+    args: &SealArgs,
+    ruleset: &Ruleset,
+    rules: Rules,
+    making: Making,
+    summary: &InputSummary,
+    tally: &Tally,
+) -> Result<Made, Failure> {
     let Making { peer, seed, keys, mut builder, caching } = making;
     let recalled = caching.map(|caching| caching.finish(home, &keys, &mut builder)).transpose()?;
     let parameters = SetParameters {
@@ -308,17 +367,24 @@ fn finish(home: &Home, args: &SealArgs, ruleset: &Ruleset, making: Making, summa
     let cannot = |error: std::io::Error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error)));
     std::fs::rename(&unnamed, &path).map_err(cannot)?;
     crate::files::sync_directory(&home.sets()).map_err(cannot)?;
+    let now = unix_ms(SystemTime::now());
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
     let entry = EpochEntry {
         verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
         offer: set.offer().clone(),
         records: summary.rows,
         rejected: tally.total(),
         input_digest: Some(summary.sha256),
-        clock_unix_ms: unix_ms(SystemTime::now()),
+        // From ledger time, which may be ahead: an epoch's days are counted in it.
+        limits: rules.limits(now.max(ledger.time_unix_ms()?)),
+        clock_unix_ms: now,
     };
-    let mut ledger = SqliteLedger::open(&home.ledger())?;
     match enter(home, &mut ledger, keys.epoch_id(), seed.as_ref(), &entry) {
-        Ok(replaced) => epochs::sweep(home, &ledger, replaced.as_ref())?,
+        Ok(replaced) => {
+            let (epoch, set_id) = (to_hex(keys.epoch_id()), to_hex(&set.offer().set_id));
+            ledger.record_operator(&operator::account(), "seal", &format!("epoch {epoch}, set {set_id}"), now)?;
+            epochs::sweep(home, &ledger, replaced.as_ref())?;
+        }
         Err(failure) => {
             // The failure is what the operator has to hear; what cannot be removed now, the next sweep removes.
             if let Err(error) = epochs::discard(home, &ledger, keys.epoch_id(), &set.offer().set_id) {

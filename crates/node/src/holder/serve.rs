@@ -6,16 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use oblink_quic::{Connection, Error as QuicError, Fingerprint, HandshakeRefusal, Listener, Options, Pins};
 use oblink_session::holder::HolderContext;
-use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
-use oblink_store::ledger::SqliteLedger;
+use oblink_session::limits::{CLOCK_SKEW_MS_MAX, EPOCH_EVALUATIONS_MAX};
+use oblink_session::request::to_hex;
+use oblink_store::ledger::{Scope, SqliteLedger};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::epochs::{self, OpenEpochs};
+use super::keeper;
+use super::ledger::{label, time, verified};
+use super::policy::{self, InForcePolicy};
 use super::seats::Seats;
 use super::sessions;
+use super::standing::Standing;
 use crate::blame::as_line;
 use crate::cli::ServeArgs;
 use crate::date::unix_ms;
@@ -42,6 +47,10 @@ pub(super) struct Shared {
     /// Batches and deliveries at work in all sessions together.
     pub(super) work: Semaphore,
     ledger: Mutex<SqliteLedger>,
+    /// The policy that was in force when it was last looked at; what is in force, the ledger says each time.
+    known_policy: Mutex<Option<Arc<InForcePolicy>>>,
+    /// What stops running sessions.
+    pub(super) standing: watch::Receiver<Standing>,
     pub(super) reporter: Reporter,
 }
 
@@ -49,6 +58,21 @@ impl Shared {
     /// The ledger, for one transaction. A thread that panicked within one left it rolled back.
     pub(super) fn ledger(&self) -> MutexGuard<'_, SqliteLedger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy in force now; `None` in pilot mode.
+    ///
+    /// # Errors
+    /// As [`policy::in_force`]: also where a copy of it was edited.
+    pub(super) fn policy(&self) -> Result<Option<Arc<InForcePolicy>>, Failure> {
+        let mut known = self.known_policy.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = policy::in_force(&self.home, &self.ledger(), known.as_ref())?;
+        Ok(known.clone())
+    }
+
+    /// The later of the clock and the ledger's time (SPEC LED-5).
+    pub(super) fn house_time(&self) -> Result<u64, Failure> {
+        Ok(now().max(self.ledger().time_unix_ms()?))
     }
 
     /// The label of a verifier, as this home has it.
@@ -70,7 +94,11 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = Home::open(&args.home.home, Role::Holder)?;
     let identity = home.identity().to_identity()?;
     let mut ledger = SqliteLedger::open(&home.ledger())?;
+    // Before anything is written to it: what was tampered with stays as it was found.
+    let report = verified(&home, &ledger, &[])?;
+    let in_force = policy::in_force(&home, &ledger, None)?;
     let _serving = ledger.serve_lock(now())?;
+    let (standing_in, standing) = watch::channel(Standing::read(&ledger)?);
     let context = Arc::new(HolderContext {
         fingerprint: *home.fingerprint().as_bytes(),
         statement_key: home.statement_key(),
@@ -84,16 +112,19 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         seats: Seats::default(),
         work: Semaphore::new(cores() * WORK_PER_CORE),
         ledger: Mutex::new(ledger),
+        known_policy: Mutex::new(in_force),
+        standing,
         reporter: reporter.clone(),
     });
     epochs::sweep(&shared.home, &shared.ledger(), None)?;
     warn_at_start(&shared)?;
+    reporter.note(&format!("the ledger is in order: {} entries, {} signed heads", report.head.size, report.heads));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
-    let outcome = runtime.block_on(listen(Arc::clone(&shared), identity, args.listen));
+    let outcome = runtime.block_on(listen(Arc::clone(&shared), identity, args.listen, standing_in));
     // Work on a batch that is under way is not waited for: it is charged, and unanswered.
     runtime.shutdown_timeout(GOODBYE);
     outcome
@@ -113,14 +144,49 @@ fn warn_at_start(shared: &Shared) -> Result<(), Failure> {
     if shared.home.peers()?.is_empty() {
         shared.reporter.warn("nobody is trusted yet: run `oblink-holder trust` (serve need not be restarted)");
     }
-    shared.reporter.warn(&format!(
-        "pilot mode: no policy is applied, so trusted verifiers may ask unsigned, up to {} pairs a session; ledger and receipts say so",
-        shared.context.pilot_pairs_max
-    ));
+    warn_of_clock(shared)?;
+    match shared.policy()? {
+        None => shared.reporter.warn(&format!(
+            "pilot mode: no policy is applied, so trusted verifiers may ask unsigned, up to {} pairs a session; ledger and receipts say so",
+            shared.context.pilot_pairs_max
+        )),
+        Some(in_force) => {
+            shared.reporter.note(&format!("policy {} is in force", &to_hex(&in_force.record.digest)[..16]));
+            let peers = shared.home.peers()?;
+            for (label, fingerprint) in peers.iter().filter(|(_, fingerprint)| in_force.policy.verifier(fingerprint.as_bytes()).is_none()) {
+                shared.reporter.warn(&format!("{label} ({fingerprint}) is trusted, and the policy allows it nothing"));
+            }
+        }
+    }
+    for row in shared.ledger().suspensions()?.iter().filter(|row| row.resumed_unix_ms.is_none()) {
+        let whom = match row.scope {
+            Scope::All => "all verifiers".to_owned(),
+            Scope::Verifier(fingerprint) => label(&shared.home.peers()?, &fingerprint),
+        };
+        shared.reporter.warn(&format!("{whom}: suspended since {}", time(row.suspended_unix_ms)));
+    }
     Ok(())
 }
 
-async fn listen(shared: Arc<Shared>, identity: oblink_quic::Identity, address: std::net::SocketAddr) -> Result<(), Failure> {
+/// A clock that is behind the ledger's: sessions are refused while it is so by more than five minutes.
+fn warn_of_clock(shared: &Shared) -> Result<(), Failure> {
+    let behind_ms = shared.ledger().time_unix_ms()?.saturating_sub(now());
+    if behind_ms > CLOCK_SKEW_MS_MAX {
+        shared.reporter.warn(&format!(
+            "this machine's clock is {} s behind the ledger: every session is refused until it has caught up",
+            behind_ms / 1_000
+        ));
+        shared.reporter.help("set the clock (NTP); where the ledger's time is what is wrong, its entries show when it went ahead");
+    }
+    Ok(())
+}
+
+async fn listen(
+    shared: Arc<Shared>,
+    identity: oblink_quic::Identity,
+    address: std::net::SocketAddr,
+    standing: watch::Sender<Standing>,
+) -> Result<(), Failure> {
     let no_signals = |error: std::io::Error| Failure::input("signals", format!("signals cannot be waited for: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
@@ -129,6 +195,7 @@ async fn listen(shared: Arc<Shared>, identity: oblink_quic::Identity, address: s
     let mut listener = Listener::bind(address, &identity, pins, Options::default())?;
     shared.reporter.json(&json!({ "listen": listener.local_addr().to_string() }));
     shared.reporter.note(&format!("listening on {} as {}", listener.local_addr(), identity.fingerprint()));
+    let keeping = tokio::spawn(keeper::keep(Arc::clone(&shared), standing));
     let (stop, stopping) = watch::channel(false);
     let mut running = JoinSet::new();
     // As many entries as identities are pinned.
@@ -162,6 +229,7 @@ async fn listen(shared: Arc<Shared>, identity: oblink_quic::Identity, address: s
         }
     }
     shared.reporter.note("stopping");
+    keeping.abort();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(GOODBYE, async { while running.join_next().await.is_some() {} }).await;
     listener.close(GOODBYE).await;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use oblink_quic::{Blame, Connection, Error as QuicError, Fingerprint, FrameReceiver, FrameSender};
 use oblink_session::clock;
-use oblink_session::error::{Error, Refusal, RefusalCode};
+use oblink_session::error::{Error, NOT_AUTHORISED, Refusal, RefusalCode};
 use oblink_session::holder::{HolderHandshake, HolderSession, House};
 use oblink_session::limits::SET_CHUNK_BYTES_MAX;
 use oblink_session::request::to_hex;
+use oblink_session::transcript::Authority;
 use oblink_session::wire::{Frame, FrameType, SetChunk};
 use oblink_store::Error as StoreError;
 use rand::rand_core::UnwrapErr;
@@ -19,6 +20,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::disclosures::{self, Disclosed};
 use super::epochs::OpenEpoch;
 use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
@@ -38,6 +40,7 @@ const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 /// A session under way.
 struct Running {
     shared: Arc<Shared>,
+    verifier: Fingerprint,
     epoch: Arc<OpenEpoch>,
     session: Mutex<HolderSession>,
     /// Left when the last of this session's work is done.
@@ -51,8 +54,15 @@ impl Running {
     }
 }
 
+/// What a connection came for, as far as it got.
+#[derive(Default)]
+struct Served {
+    session: Option<Arc<Running>>,
+    disclosed: Option<Disclosed>,
+}
+
 /// Why a connection ended before its session was complete.
-enum End {
+pub(super) enum End {
     /// This side refused, or found the other at fault: the refusal has been sent.
     Refused(Refusal),
     /// The line broke, or the verifier left.
@@ -109,27 +119,27 @@ impl From<Failure> for End {
 pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stopping: watch::Receiver<bool>) {
     let verifier = connection.peer();
     let began = (Instant::now(), Usage::of_this_process().cpu_s);
-    let mut running = None;
+    let mut served = Served::default();
     let ended = tokio::select! {
-        ended = converse(&shared, &connection, &mut running) => ended,
+        ended = converse(&shared, &connection, &mut served) => ended,
         // Before the streams are dropped: their ends would arrive first, and look like misconduct.
         () = async { drop(stopping.wait_for(|stop| *stop).await); say_goodbye(&connection) } => Err(End::Stopping),
     };
-    let outcome = settle(&shared, &connection, verifier, ended, running.as_ref()).await;
-    report(&shared, verifier, outcome, running.as_deref(), began);
-    drop(running);
+    let outcome = settle(&shared, &connection, verifier, ended, &served).await;
+    report(&shared, verifier, outcome, served.session.as_deref(), began);
+    drop(served);
     // Keys of an epoch that ended while this session ran are wiped with its last session.
     shared.epochs.forget_ended(&shared.home);
 }
 
 /// Control stream first (Hello or Ping); then everything at once.
-async fn converse(shared: &Arc<Shared>, connection: &Connection, running: &mut Option<Arc<Running>>) -> Result<(), End> {
+async fn converse(shared: &Arc<Shared>, connection: &Connection, served: &mut Served) -> Result<(), End> {
     let traffic = Arc::new(Traffic::default());
     let (mut to, from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
         Ok(stream) => stream?,
         Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
     };
-    let ended = control_stream(shared, connection, &mut to, from, &traffic, running).await;
+    let ended = control_stream(shared, connection, &mut to, from, &traffic, served).await;
     match &ended {
         Err(end) => send_refusal(&mut to, end, &traffic).await,
         // A verifier that has what it wants may be gone already.
@@ -145,18 +155,25 @@ async fn control_stream(
     to: &mut FrameSender,
     mut from: FrameReceiver,
     traffic: &Arc<Traffic>,
-    running: &mut Option<Arc<Running>>,
+    served: &mut Served,
 ) -> Result<(), End> {
-    let first = match tokio::time::timeout(HELLO_WAIT, receive(&mut from, &[FrameType::Hello, FrameType::Ping], traffic)).await {
-        Ok(frame) => frame?,
-        Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
-    };
+    let first =
+        match tokio::time::timeout(HELLO_WAIT, receive(&mut from, &[FrameType::Hello, FrameType::Ping, FrameType::Disclosure], traffic))
+            .await
+        {
+            Ok(frame) => frame?,
+            Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
+        };
     if first.kind == FrameType::Ping {
         send(to, &clock::answer_ping(&first, now())?, traffic).await?;
         return nothing_more(from).await;
     }
+    if first.kind == FrameType::Disclosure {
+        served.disclosed = Some(disclosures::receive_all(shared, connection.peer(), first, to, &mut from, traffic).await?);
+        return nothing_more(from).await;
+    }
     let (session, welcome) = admit(shared, connection.peer(), first, Arc::clone(traffic)).await?;
-    *running = Some(Arc::clone(&session));
+    served.session = Some(Arc::clone(&session));
     send(to, &welcome, traffic).await?;
     session_phase(connection, &session, to, &mut from).await?;
     nothing_more(from).await
@@ -170,7 +187,7 @@ async fn nothing_more(from: FrameReceiver) -> Result<(), End> {
     }
 }
 
-fn refuse(code: RefusalCode, detail: &str) -> End {
+pub(super) fn refuse(code: RefusalCode, detail: &str) -> End {
     End::Refused(Refusal::new(code, detail))
 }
 
@@ -187,7 +204,7 @@ async fn send_refusal(to: &mut FrameSender, end: &End, traffic: &Traffic) {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, End> + Send + 'static) -> Result<T, End> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, End> + Send + 'static) -> Result<T, End> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(End::Here(Failure::bug("a task of this session broke off"))))
 }
 
@@ -215,7 +232,14 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
         let offer = epoch.as_ref().map(|epoch| epoch.set.offer().clone());
         let handshake = HolderHandshake::new(Arc::clone(&looking.context), *verifier.as_bytes());
         let hello = handshake.receive_hello(&hello, now())?;
-        let house = House { policy: None, countersignatures: Vec::new(), offer, now_unix_ms: now() };
+        let policy = looking.policy().map_err(|failure| cannot_judge(&looking, &failure))?;
+        let countersignatures = looking.ledger().countersignatures(&hello.request().digest()).map_err(Failure::from)?;
+        let house = House {
+            policy: policy.as_ref().map(|in_force| &in_force.policy),
+            countersignatures: countersignatures.into_iter().map(|row| row.signature).collect(),
+            offer,
+            now_unix_ms: looking.house_time()?,
+        };
         let pending = hello.decide(house, &mut UnwrapErr(SysRng))?;
         let Some(epoch) = epoch else { return Err(refuse(RefusalCode::NotSealed, "")) };
         Ok((pending, epoch))
@@ -226,9 +250,44 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
     let shared = Arc::clone(shared);
     blocking(move || {
         let (session, welcome) = pending.commit(&mut *shared.ledger(), now())?;
-        Ok((Arc::new(Running { shared, epoch, session: Mutex::new(session), seat, traffic }), welcome))
+        Ok((Arc::new(Running { shared, verifier, epoch, session: Mutex::new(session), seat, traffic }), welcome))
     })
     .await
+}
+
+/// Without a policy that is what the ledger says it is, nobody is answered: coarse for the verifier, in full for the ledger and the operator.
+fn cannot_judge(shared: &Shared, failure: &Failure) -> End {
+    shared.reporter.warn(&format!("a request is refused: {}", failure.what()));
+    if let Some(hint) = failure.hint() {
+        shared.reporter.help(hint);
+    }
+    End::Refused(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(format!("{}: {}", failure.code(), failure.what())))
+}
+
+/// Waits until the session may not go on: its verifier suspended, another policy in force, its epoch over.
+async fn stopped(session: &Running) -> Refusal {
+    let mut standing = session.shared.standing.clone();
+    let (policy, epoch_id) = {
+        let session = session.session();
+        (policy_of(&session), session.offer().descriptor.epoch_id)
+    };
+    loop {
+        if let Some(refusal) = standing.borrow_and_update().stops(session.verifier.as_bytes(), policy, &epoch_id) {
+            return refusal;
+        }
+        if standing.changed().await.is_err() {
+            // Nobody looks any more: the program stops.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Digest of the policy that a session goes by.
+fn policy_of(session: &HolderSession) -> Option<[u8; 32]> {
+    match session.authority() {
+        Authority::Unsigned => None,
+        Authority::Signed(policy) => Some(*policy),
+    }
 }
 
 /// From Welcome to Closed.
@@ -247,6 +306,7 @@ async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut
                 }
             }
             () = session.seat.wanted() => return Err(End::Replaced),
+            refusal = stopped(session) => return Err(End::Refused(refusal)),
             () = tokio::time::sleep(SILENCE_MAX) => {
                 let now = session.traffic.totals();
                 if now == before {
@@ -353,6 +413,7 @@ async fn deliver(running: &Arc<Running>, frame: &Frame, to: &mut FrameSender) ->
 /// What a connection came to.
 enum Outcome {
     Pinged,
+    Disclosed(Disclosed),
     Completed,
     Refused(Refusal),
     Interrupted(String),
@@ -360,19 +421,13 @@ enum Outcome {
 }
 
 /// Accounts for the end: an unfinished session suspended, refusals into the ledger, the connection closed.
-async fn settle(
-    shared: &Arc<Shared>,
-    connection: &Connection,
-    verifier: Fingerprint,
-    ended: Result<(), End>,
-    running: Option<&Arc<Running>>,
-) -> Outcome {
+async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerprint, ended: Result<(), End>, served: &Served) -> Outcome {
     let refusal = match &ended {
         Err(End::Refused(refusal)) => Some(refusal.clone()),
         _ => None,
     };
     if let Err(end) = &ended {
-        let (shared, unfinished) = (Arc::clone(shared), running.cloned());
+        let (shared, unfinished) = (Arc::clone(shared), served.session.clone());
         let replaced = matches!(end, End::Replaced);
         let booked = blocking(move || {
             if let Some(running) = unfinished {
@@ -381,7 +436,7 @@ async fn settle(
             if let Some(refusal) = refusal {
                 shared
                     .ledger()
-                    .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, now())
+                    .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, refusal.reason.as_deref(), now())
                     .map_err(Failure::from)?;
             }
             Ok(())
@@ -394,7 +449,11 @@ async fn settle(
         Ok(()) => {
             // The verifier closes; its Closed or Pong has arrived.
             let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
-            if running.is_some() { Outcome::Completed } else { Outcome::Pinged }
+            match (&served.session, served.disclosed) {
+                (Some(_), _) => Outcome::Completed,
+                (None, Some(disclosed)) => Outcome::Disclosed(disclosed),
+                (None, None) => Outcome::Pinged,
+            }
         }
         Err(End::Refused(refusal)) => {
             let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
@@ -428,19 +487,34 @@ fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Opt
         return;
     }
     let label = shared.label(&verifier).unwrap_or_else(|| verifier.to_string());
+    if let Outcome::Disclosed(Disclosed { session_id, kind, matched }) = &outcome {
+        shared.reporter.note(&format!(
+            "{label}: says that {matched} pairs matched ({}), of session {}",
+            kind.as_str(),
+            &to_hex(session_id)[..16]
+        ));
+        return shared.reporter.json(&json!({
+            "outcome": "disclosed", "verifier": label, "session": to_hex(session_id), "disclosure": kind.as_str(), "matched": matched,
+        }));
+    }
     let (word, why) = match &outcome {
-        Outcome::Pinged => ("pinged", None),
+        Outcome::Pinged | Outcome::Disclosed(_) => ("pinged", None),
         Outcome::Completed => ("completed", None),
-        Outcome::Refused(refusal) => ("refused", Some(refusal.to_string())),
+        // In full: it is this side's own.
+        Outcome::Refused(refusal) => (
+            "refused",
+            Some(refusal.reason.as_ref().map_or_else(|| refusal.to_string(), |reason| format!("{}: {reason}", refusal.code.name()))),
+        ),
         Outcome::Interrupted(why) => ("interrupted", Some(why.clone())),
         Outcome::Failed(failure) => ("failed", Some(failure.what().to_owned())),
     };
     let session = running.map(|running| {
         let session = running.session();
         let request = session.request();
-        (to_hex(session.session_id()), request.pairs(), request.tokens(), session.answered(), running.traffic.totals())
+        let authority = (session.authority().as_str(), policy_of(&session).map(|digest| to_hex(&digest)));
+        (to_hex(session.session_id()), request.pairs(), request.tokens(), session.answered(), running.traffic.totals(), authority)
     });
-    let asked = session.as_ref().map_or_else(String::new, |(_, pairs, ..)| format!(", {pairs} pairs"));
+    let asked = session.as_ref().map_or_else(String::new, |(_, pairs, .., (authority, _))| format!(", {pairs} pairs, {authority}"));
     let line = match &why {
         Some(why) => format!("{label}: {word}{asked}: {why}"),
         None => format!("{label}: {word}{asked}"),
@@ -456,7 +530,8 @@ fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Opt
         "session": session.as_ref().map(|session| &session.0),
         "code": match &outcome { Outcome::Refused(refusal) => Some(refusal.code.name()), _ => None },
         "why": why,
-        "authority": "unsigned",
+        "authority": session.as_ref().map(|session| session.5.0),
+        "policy": session.as_ref().and_then(|session| session.5.1.as_ref()),
         "pairs": session.as_ref().map(|session| session.1),
         "tokens": session.as_ref().map(|session| session.2),
         "batches": session.as_ref().map(|session| session.3),

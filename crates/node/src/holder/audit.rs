@@ -1,0 +1,121 @@
+//! `oblink-holder audit`: were these the records, and is this their set?
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oblink_linkage::Ruleset;
+use oblink_session::request::to_hex;
+use oblink_store::disk::RealDisk;
+use oblink_store::ledger::{EpochRow, SqliteLedger};
+use oblink_store::sealed::{BuilderOptions, SetBuilder, SetParameters};
+use serde_json::json;
+
+use super::epochs;
+use super::seal::{Making, PIPELINE_BYTES_PER_CORE, Tally, evaluate_all};
+use crate::cli::HolderAuditArgs;
+use crate::failure::Failure;
+use crate::home::{Home, Role};
+use crate::pipeline::cores;
+use crate::report::Reporter;
+use crate::rows::{RowReader, Source};
+
+/// What is made for the comparison, gone with the value.
+struct Scratch {
+    work: PathBuf,
+    set: PathBuf,
+}
+
+impl Scratch {
+    fn of(home: &Home, epoch_id: &[u8; 16]) -> Self {
+        // Of a name that a sweep takes for an orphan, should this be killed.
+        Self { work: home.epochs().join("work-audit"), set: home.sets().join(format!("audit-{}.new", to_hex(epoch_id))) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.set);
+        let _ = fs::remove_dir_all(&self.work);
+    }
+}
+
+/// Recomputes an epoch's sealed set from the records, with the epoch's key, and compares it and the input with the ledger.
+///
+/// # Errors
+/// Exit 3: no such epoch, a key that is gone, records that cannot be read; exit 6: they are not what was sealed.
+pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let home = Home::open(&args.home.home, Role::Holder)?;
+    let none =
+        || Failure::input("no_epoch", "the ledger has no such epoch").with_hint("see `ledger show --json` for the epochs and their ids");
+    if !home.ledger().exists() {
+        return Err(none());
+    }
+    let ledger = SqliteLedger::open(&home.ledger())?;
+    let row = ledger.epochs()?.into_iter().find(|row| row.offer.descriptor.epoch_id == args.epoch).ok_or_else(none)?;
+    if row.ended.is_some() || !epochs::has_seed(&home, &args.epoch) {
+        return Err(Failure::input("epoch_key_gone", "the epoch has ended and its key is destroyed: its set cannot be computed again")
+            .with_hint("only a current epoch can be audited so; input_sha256 of the ledger still says which file was sealed"));
+    }
+    let keys = epochs::read_keys(&home, &args.epoch)?;
+    let set = &row.offer.descriptor;
+    let ruleset = Ruleset::all().iter().find(|ruleset| ruleset.digest() == set.ruleset_digest).ok_or_else(|| {
+        Failure::input("unknown_ruleset", "this build does not have the ruleset that was sealed under")
+            .with_hint("use the version of oblink that sealed")
+    })?;
+    let reader = RowReader::open(&Source::from_path(&args.records), &args.format.options())?;
+    let scratch = Scratch::of(&home, &args.epoch);
+    let memory_bytes = args.memory.0.saturating_sub(PIPELINE_BYTES_PER_CORE * cores() as u64);
+    let builder = SetBuilder::new(Arc::new(RealDisk), &scratch.work, BuilderOptions { memory_bytes })?;
+    let mut makings = [Making { peer: None, seed: None, keys, builder, caching: None }];
+    let mut tally = Tally::default();
+    let summary = evaluate_all(reader, ruleset, &mut makings, &mut tally, reporter)?;
+    let [Making { keys, builder, .. }] = makings;
+    let parameters = SetParameters {
+        suite: set.suite,
+        tokens_per_pair: set.tokens_per_pair,
+        as_of: set.as_of,
+        session_tokens_max: set.session_tokens_max,
+        epoch_id: set.epoch_id,
+        ruleset_digest: set.ruleset_digest,
+        public_key: keys.public_key(),
+    };
+    let recomputed = if tally.total() == summary.rows { None } else { Some(builder.finish(&parameters, &scratch.set)?.offer().clone()) };
+    let mut differs = Vec::new();
+    let mut compare = |what: &'static str, same: bool| {
+        if !same {
+            differs.push(what);
+        }
+    };
+    compare("set_id", recomputed.as_ref().map(|offer| offer.set_id) == Some(row.offer.set_id));
+    compare("tags", recomputed.as_ref().map_or(0, |offer| offer.descriptor.tags) == set.tags);
+    compare("records", summary.rows == row.records);
+    compare("rejected", tally.total() == row.rejected);
+    compare("input_sha256", row.input_digest.is_none_or(|digest| digest == summary.sha256));
+    say(reporter, &row, recomputed.as_ref().map(|offer| &offer.set_id), &summary.sha256, &differs);
+    if differs.is_empty() {
+        return Ok(());
+    }
+    let hint = if differs == ["input_sha256"] {
+        "the records give the same set, from a file with other bytes: another export of the same, or another order"
+    } else {
+        "these are not the records that were sealed, or not read in the same way (--map, --encoding), or the set is not what the ledger says"
+    };
+    Err(Failure::peer("audit_differs", format!("not what the ledger says was sealed: {}", differs.join(", "))).with_hint(hint))
+}
+
+fn say(reporter: &Reporter, row: &EpochRow, set_id: Option<&[u8; 32]>, sha256: &[u8; 32], differs: &[&str]) {
+    reporter.json(&json!({
+        "audited": to_hex(&row.offer.descriptor.epoch_id), "agrees": differs.is_empty(), "differs": differs,
+        "set_id": to_hex(&row.offer.set_id), "recomputed_set_id": set_id.map(|id| to_hex(id)),
+        "input_sha256": row.input_digest.map(|digest| to_hex(&digest)), "recomputed_input_sha256": to_hex(sha256),
+    }));
+    if differs.is_empty() {
+        reporter.answer(&format!(
+            "the records are those that were sealed: set {}, {} tags of {} records",
+            &to_hex(&row.offer.set_id)[..16],
+            row.offer.descriptor.tags,
+            row.records
+        ));
+    }
+}

@@ -1,0 +1,48 @@
+//! `suspend`: at once, by one operator. The end of it takes officials.
+
+use std::time::SystemTime;
+
+use oblink_store::ledger::SqliteLedger;
+use serde_json::json;
+
+use super::{scope_of, scope_words};
+use crate::cli::SuspendArgs;
+use crate::date::unix_ms;
+use crate::failure::Failure;
+use crate::holder::operator;
+use crate::home::{Home, Role};
+use crate::report::Reporter;
+
+/// Stops answers to one verifier or to all: nothing is admitted, running sessions stop.
+///
+/// # Errors
+/// Exit 3: nobody of that label, or a ledger that cannot be written.
+pub fn suspend(args: &SuspendArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let home = Home::open(&args.home.home, Role::Holder)?;
+    let scope = scope_of(&home, args.peer.as_deref())?;
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
+    let operator = operator::name(&args.operator);
+    let whom = scope_words(&home, &scope)?;
+    if args.lift {
+        if ledger.policy_in_force()?.is_some() {
+            return Err(Failure::refused("not_approved", "under a policy its officials decide when answers are resumed")
+                .with_hint("oblink-holder policy propose --resume, then sign and apply"));
+        }
+        let lifted = ledger.resume_answers(scope, None, &args.reason, &operator, unix_ms(SystemTime::now()))?;
+        reporter.json(&json!({ "resumed": scope.text(), "peer": args.peer, "new": lifted, "reason": args.reason, "operator": operator }));
+        reporter.answer(&format!("{whom}: {}", if lifted { "suspended no longer" } else { "not suspended" }));
+        return Ok(());
+    }
+    let new = ledger.suspend_answers(scope, &args.reason, &operator, unix_ms(SystemTime::now()))?;
+    reporter.json(&json!({ "suspended": scope.text(), "peer": args.peer, "new": new, "reason": args.reason, "operator": operator }));
+    reporter.answer(&if new {
+        let peer = args.peer.as_ref().map_or_else(String::new, |peer| format!(" --peer {peer}"));
+        format!(
+            "{whom}: suspended; running sessions stop within seconds.\nAnswers are resumed by the officials: oblink-holder policy propose --home {} --resume{peer} --reason TEXT --out DIR",
+            home.directory().display()
+        )
+    } else {
+        format!("{whom}: suspended already")
+    });
+    Ok(())
+}
