@@ -9,9 +9,10 @@ use oblink_linkage::Ruleset;
 use oblink_quic::{Fingerprint, Options, dial};
 use oblink_session::blind::Blinder;
 use oblink_session::request::to_hex;
-use oblink_session::verifier::{VerifierContext, VerifierHandshake};
+use oblink_session::verifier::{Finished, VerifierContext, VerifierHandshake};
 use serde_json::json;
 
+use super::disclosure;
 use super::heads::KnownHead;
 use super::input::List;
 use super::line::{self, Answer};
@@ -28,7 +29,7 @@ use crate::results::{Counts, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsM
 use crate::usage::Usage;
 
 /// How long the transport gets to tell the holder that this side is done.
-const GOODBYE: Duration = Duration::from_secs(2);
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Asks the holder about every pair of the list and writes the results: a row for every input row, in order.
 ///
@@ -40,11 +41,20 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let peers = home.peers()?;
     let (label, pin) = peers.select(args.peer.as_deref())?;
     let plan = OutputPlan::prepare(&args.output, &args.csv.source())?;
+    if let Some(path) = &args.request {
+        let directory = RequestDirectory::open(path)?;
+        if let Some(frames) = disclosure::pending(&directory)? {
+            disclosure::settle(&directory, &frames, home, args, pin).map_err(|failure| failure.with_context(label))?;
+            reporter.json(&json!({ "disclosed": true }));
+            reporter.answer("The holder was told what an earlier check of this request still owed it; it was asked nothing.");
+            return Ok(());
+        }
+    }
     let mut prepared = prepare(args, home, &pin, reporter)?;
     say_what_is_asked(&prepared.list, reporter);
     if prepared.question.is_none() {
         reporter.warn("no row can be submitted: the holder was not asked");
-        return write_results(&plan, &prepared.list, prepared.ruleset, None, reporter, began, &Traffic::default());
+        return write_results(&plan, &prepared.list, prepared.ruleset, Found::default(), reporter, began, &Traffic::default());
     }
 
     let known = KnownHead::of(home, &pin);
@@ -58,7 +68,51 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
     keep_receipt(home, directory.as_ref(), &answer)?;
     forget_old_sets(&answer);
-    write_results(&plan, &list, ruleset, Some(answer), reporter, began, &traffic)
+    let found = look_up(answer, list.pairs, u64::from(ruleset.tokens_per_pair()))?;
+    let owed = match (&directory, &found.finished) {
+        (Some(directory), Some(finished)) => {
+            let matched = found.matched.iter().filter(|matched| **matched).count() as u64;
+            // Kept before the results are there: whoever has them owes it.
+            disclosure::keep(directory, &home.statement_key(), finished, matched, found.tags.clone())?
+        }
+        _ => false,
+    };
+    write_results(&plan, &list, ruleset, found, reporter, began, &traffic)?;
+    match &directory {
+        Some(directory) if owed => {
+            let frames = disclosure::pending(directory)?.unwrap_or_default();
+            disclosure::settle(directory, &frames, home, args, pin).map_err(|failure| failure.with_context(label))?;
+            reporter.note("the holder was told of the result what the request agrees to");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the session found.
+#[derive(Default)]
+struct Found {
+    /// `None` where nobody was asked.
+    finished: Option<Finished>,
+    /// For each pair.
+    matched: Vec<bool>,
+    /// The tags by which they matched.
+    tags: Vec<u128>,
+}
+
+/// Looks up what came out in the holder's set: only now, with the receipt in hand (SPEC END-5). Of a pair's tokens it goes no further which of them
+/// agreed, but by a disclosure that was agreed.
+fn look_up(answer: Answer, pairs: u64, per_pair: u64) -> Result<Found, Failure> {
+    let Answer { finished, set, mut asked } = answer;
+    let tokens = set.join(&mut asked)?;
+    let tags = asked.iter().filter(|(_, token)| tokens.binary_search(token).is_ok()).map(|(tag, _)| tag.0).collect();
+    let mut matched = vec![false; pairs as usize];
+    for token in tokens {
+        if let Some(pair) = matched.get_mut((token / per_pair) as usize) {
+            *pair = true;
+        }
+    }
+    Ok(Found { finished: Some(finished), matched, tags })
 }
 
 fn rows(count: u64) -> String {
@@ -160,25 +214,12 @@ fn write_results(
     plan: &OutputPlan,
     list: &List,
     ruleset: &Ruleset,
-    answer: Option<Answer>,
+    found: Found,
     reporter: &Reporter,
     began: Instant,
     traffic: &Traffic,
 ) -> Result<(), Failure> {
-    let per_pair = u64::from(ruleset.tokens_per_pair());
-    let mut matched = vec![false; list.pairs as usize];
-    let finished = match answer {
-        Some(Answer { finished, set, mut asked }) => {
-            // Only now, with the receipt in hand (SPEC END-5). The OR over a pair's tokens: which of them agreed goes no further.
-            for token in set.join(&mut asked)? {
-                if let Some(pair) = matched.get_mut((token / per_pair) as usize) {
-                    *pair = true;
-                }
-            }
-            Some(finished)
-        }
-        None => None,
-    };
+    let Found { finished, matched, .. } = found;
     let mut writer = plan.begin()?;
     let mut outcomes = matched.into_iter();
     for (number, id, reason) in list.rows() {
@@ -189,7 +230,7 @@ fn write_results(
         };
         writer.write(number, id, outcome)?;
     }
-    let facts = finished.as_ref().map(oblink_session::verifier::Finished::facts);
+    let facts = finished.as_ref().map(Finished::facts);
     let session = facts.map(|facts| to_hex(&facts.session_id()));
     let set_id = facts.map(|facts| to_hex(&facts.offer.set_id));
     let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());

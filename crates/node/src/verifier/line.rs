@@ -65,7 +65,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Failure::bug("a task of this session broke off")))
 }
 
-async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, traffic: &Traffic) -> Result<Frame, Failure> {
+pub(super) async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, traffic: &Traffic) -> Result<Frame, Failure> {
     match tokio::time::timeout(ANSWER_WAIT, receive(from, &[due, FrameType::Refusal], traffic)).await {
         Ok(frame) => Ok(frame?),
         Err(_) => Err(no_answer()),

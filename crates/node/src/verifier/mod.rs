@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod conditions;
+mod disclosure;
 mod doctor;
 mod heads;
 mod input;

@@ -1,0 +1,133 @@
+//! What the holder is told of a result, where request and policy agree on it (SPEC DIS-1, DIS-2): after the results are written, on a
+//! connection of its own.
+//!
+//! It is kept in the request's directory until the holder has it (`disclosure.pending`, 0600): the same `check` sends it again, and asks nothing.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use oblink_quic::{Fingerprint, Options, dial};
+use oblink_session::Error;
+use oblink_session::disclosure::disclosure_frames;
+use oblink_session::error::Refusal;
+use oblink_session::request::Disclosure;
+use oblink_session::statement::StatementKey;
+use oblink_session::verifier::Finished;
+use oblink_session::wire::{Frame, FrameType};
+
+use super::check::{GOODBYE, resolve};
+use super::request::directory::{RequestDirectory, read_bounded};
+use crate::cli::CheckArgs;
+use crate::failure::{Failure, io_cause};
+use crate::files::write_atomically;
+use crate::frames::{Traffic, send};
+use crate::home::Home;
+
+/// The most bytes that are kept: 2^27 tags of 16 bytes.
+const PENDING_BYTES_MAX: usize = 1 << 31;
+
+fn place(directory: &RequestDirectory) -> PathBuf {
+    directory.path().join("disclosure.pending")
+}
+
+/// Keeps what is to be disclosed of a finished session; gives whether anything is.
+///
+/// # Errors
+/// Exit 3: it cannot be written.
+pub(super) fn keep(
+    directory: &RequestDirectory,
+    key: &StatementKey,
+    finished: &Finished,
+    matched: u64,
+    tags: Vec<u128>,
+) -> Result<bool, Failure> {
+    let kind = directory.manifest()?.disclosure;
+    if kind == Disclosure::None {
+        return Ok(false);
+    }
+    let frames = disclosure_frames(key, finished.facts().session_id(), finished.receipt().digest(), kind, matched, tags)?;
+    let mut bytes = Vec::new();
+    for frame in frames {
+        // A frame's body is bounded far below 2^32.
+        bytes.push(frame.kind as u8);
+        bytes.extend_from_slice(&(frame.body.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&frame.body);
+    }
+    let place = place(directory);
+    write_atomically(&place, &bytes)
+        .map_err(|error| Failure::input("disclosure_write", format!("cannot write {}: {}", place.display(), io_cause(&error))))?;
+    Ok(true)
+}
+
+/// What an earlier check of this request still owes the holder.
+///
+/// # Errors
+/// Exit 3: it is damaged.
+pub(super) fn pending(directory: &RequestDirectory) -> Result<Option<Vec<Frame>>, Failure> {
+    let place = place(directory);
+    let damaged = |what: String| Failure::input("disclosure_damaged", format!("{}: {what}", place.display()));
+    let bytes = match read_bounded(&place, PENDING_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(damaged(io_cause(&error))),
+    };
+    let mut frames = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((kind, after)) = rest.split_first() {
+        let body = after.split_first_chunk::<4>().and_then(|(length, after)| after.split_at_checked(u32::from_be_bytes(*length) as usize));
+        let (body, after) = body.ok_or_else(|| damaged("it is cut off".to_owned()))?;
+        frames.push(Frame::from_parts(*kind, body.to_vec()).map_err(|_| damaged("it holds something else".to_owned()))?);
+        rest = after;
+    }
+    Ok(Some(frames))
+}
+
+/// Sends what is owed, and removes it once the holder has it.
+///
+/// # Errors
+/// Exit 4 where the holder refuses it, exit 5 where it cannot be reached: it stays, to be sent again.
+pub(super) fn settle(
+    directory: &RequestDirectory,
+    frames: &[Frame],
+    home: &Home,
+    args: &CheckArgs,
+    holder: Fingerprint,
+) -> Result<(), Failure> {
+    let identity = home.identity().to_identity()?;
+    let options = Options { handshake_timeout: args.timeout, ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
+    runtime
+        .block_on(async {
+            let connection = dial(resolve(&args.holder).await?, &identity, holder, &options).await?;
+            let traffic = Traffic::default();
+            let told = async {
+                let (mut to, mut from) = connection.open_stream().await?;
+                for frame in frames {
+                    send(&mut to, frame, &traffic).await?;
+                }
+                to.finish()?;
+                let closed = super::line::answer_in_time(&mut from, FrameType::Closed, &traffic).await?;
+                if closed.kind == FrameType::Refusal {
+                    return Err(Error::Refused(Refusal::from_frame(&closed).map_err(Error::from)?).into());
+                }
+                Ok(())
+            };
+            let told = match told.await {
+                Err(failure) => Err(super::line::reason(&connection, failure).await),
+                told => told,
+            };
+            connection.close(0, "done");
+            connection.drained(GOODBYE).await;
+            told
+        })
+        .map_err(|failure: Failure| {
+            failure.with_hint("the results are written; what the holder is to be told is kept: run the same check again")
+        })?;
+    let place = place(directory);
+    fs::remove_file(&place)
+        .map_err(|error| Failure::input("disclosure_write", format!("cannot remove {}: {}", place.display(), io_cause(&error))))
+}
