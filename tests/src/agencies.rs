@@ -33,8 +33,15 @@ impl Party {
     /// A command of this party's program on its home; `line` is divided at blanks.
     #[must_use]
     pub fn call(&self, line: &str) -> Call {
-        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        Call::new(self.program).arg(command).path("--home", &self.home).args(rest)
+        // A command may be of several words: its options begin with the first dash.
+        let (command, rest) = line.find(" -").map_or((line, ""), |at| line.split_at(at));
+        Call::new(self.program).args(command).path("--home", &self.home).args(rest)
+    }
+
+    /// A command of this party's program that needs no home.
+    #[must_use]
+    pub fn call_bare(&self, line: &str) -> Call {
+        Call::new(self.program).args(line)
     }
 
     /// `trust --peer LABEL`.

@@ -10,7 +10,7 @@ use oblink_session::authority::Policy;
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::holder::{HolderContext, HolderHandshake, HolderSession, House};
 use oblink_session::statement::StatementKey;
-use oblink_session::wire::{Frame, FrameType, ReceiptMessage, SetChunk, Welcome};
+use oblink_session::wire::{Frame, FrameType, Hello, ReceiptMessage, SetChunk, Welcome};
 use oblink_store::ledger::SqliteLedger;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -25,6 +25,8 @@ pub type Change<M> = Box<dyn FnMut(&mut M, &StatementKey) + Send>;
 
 /// How a modified holder departs from the protocol.
 pub struct Modified {
+    /// Whether it passes over the head that the verifier knows.
+    pub deaf: bool,
     /// What it does to Welcome.
     pub welcome: Change<Welcome>,
     /// What it does to the receipt.
@@ -33,7 +35,7 @@ pub struct Modified {
 
 impl Default for Modified {
     fn default() -> Self {
-        Self { welcome: Box::new(|_, _| ()), receipt: Box::new(|_, _| ()) }
+        Self { deaf: false, welcome: Box::new(|_, _| ()), receipt: Box::new(|_, _| ()) }
     }
 }
 
@@ -110,7 +112,12 @@ impl FakeHolder {
 
 async fn converse(connection: &Connection, keys: Keys, verifier: [u8; 32], home: &Path, ledger: &Path, mut modified: Modified) -> u64 {
     let (mut to, mut from) = connection.accept_stream().await.unwrap();
-    let hello = receive(&mut from).await.unwrap();
+    let mut hello = receive(&mut from).await.unwrap();
+    if modified.deaf {
+        let mut said = Hello::from_frame(&hello).unwrap();
+        (said.head_size, said.head_root) = (0, [0; 32]);
+        hello = said.to_frame().unwrap();
+    }
     let mut ledger = SqliteLedger::open(ledger).unwrap();
     let context = Arc::new(HolderContext {
         fingerprint: *keys.fingerprint.as_bytes(),

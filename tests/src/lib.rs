@@ -22,7 +22,7 @@ mod sets;
 
 pub use agencies::{Agencies, Party, sample};
 pub use build::Program;
-pub use call::{Call, Ended, LIMIT, eventually};
+pub use call::{Call, Ended, LIMIT, Started, eventually};
 pub use join::{PlainRow, joined, read_split};
 pub use results::{Meta, ResultRow, Results};
 pub use seen::Seen;

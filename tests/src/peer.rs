@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use oblink_session::limits::VERSIONS;
 use oblink_session::statement::{StatementKey, StatementKind, batch_statement_body};
 use oblink_session::transcript::session_id;
 use oblink_session::wire::raw::blinded_digest;
-use oblink_session::wire::{Batch, Complete, Evaluated, Frame, FrameType, Hello, SetRequest, Welcome};
+use oblink_session::wire::{Batch, Complete, Evaluated, Frame, FrameType, Hello, Welcome};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -56,6 +56,8 @@ pub struct Peer {
     holder: [u8; 32],
     /// Evaluated elements that ever came.
     elements: AtomicU64,
+    /// Blinded digests of the batches whose answers came.
+    answered: Mutex<Vec<[u8; 32]>>,
 }
 
 /// A connection of its, with the control stream.
@@ -83,6 +85,26 @@ async fn receive(from: &mut FrameReceiver, due: FrameType) -> Result<Frame, No> 
     if frame.kind == FrameType::Refusal { Err(No::Refused(Refusal::from_frame(&frame).map_err(gone)?)) } else { Ok(frame) }
 }
 
+async fn begin(connection: &Connection, batch: &Batch) -> Result<FrameReceiver, No> {
+    let (mut to, from) = connection.open_stream().await.map_err(gone)?;
+    let frame = batch.to_frame();
+    to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
+    to.finish().map_err(gone)?;
+    Ok(from)
+}
+
+async fn end(peer: &Peer, batch: &Batch, mut from: FrameReceiver) -> Result<Evaluated, No> {
+    let answer = receive(&mut from, FrameType::Evaluated).await?;
+    let evaluated = Evaluated::from_frame(&answer).unwrap();
+    peer.elements.fetch_add(evaluated.evaluated.len() as u64, Ordering::SeqCst);
+    peer.answered.lock().unwrap().push(blinded_digest(batch.index, &batch.blinded));
+    Ok(evaluated)
+}
+
+async fn one(peer: &Peer, connection: &Connection, batch: &Batch) -> Result<Evaluated, No> {
+    end(peer, batch, begin(connection, batch).await?).await
+}
+
 impl Peer {
     /// Takes the keys of a verifier's home.
     ///
@@ -98,6 +120,7 @@ impl Peer {
             verifier: *keys.fingerprint.as_bytes(),
             holder: fingerprint_bytes(&holder.fingerprint),
             elements: AtomicU64::new(0),
+            answered: Mutex::default(),
         }
     }
 
@@ -105,6 +128,21 @@ impl Peer {
     #[must_use]
     pub fn elements(&self) -> u64 {
         self.elements.load(Ordering::SeqCst)
+    }
+
+    /// Blinded digests of the batches whose answers came, in that order.
+    ///
+    /// # Panics
+    /// Where a test has panicked.
+    #[must_use]
+    pub fn answered(&self) -> Vec<[u8; 32]> {
+        self.answered.lock().unwrap().clone()
+    }
+
+    /// This verifier's statement key.
+    #[must_use]
+    pub fn statement_key(&self) -> &StatementKey {
+        &self.statement
     }
 
     fn block<T>(&self, future: impl Future<Output = T>) -> T {
@@ -209,33 +247,36 @@ impl Line<'_> {
     /// # Errors
     /// [`No`].
     pub fn ask(&self, batch: &Batch) -> Result<Evaluated, No> {
-        self.peer.block(async {
-            let (mut to, mut from) = self.connection.open_stream().await.map_err(gone)?;
-            let frame = batch.to_frame();
-            to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
-            to.finish().map_err(gone)?;
-            let answer = receive(&mut from, FrameType::Evaluated).await?;
-            let evaluated = Evaluated::from_frame(&answer).unwrap();
-            self.peer.elements.fetch_add(evaluated.evaluated.len() as u64, Ordering::SeqCst);
-            Ok(evaluated)
-        })
+        self.peer.block(one(self.peer, &self.connection, batch))
     }
 
-    /// Asks for the sealed set; gives the bytes that come.
+    /// Asks several at once, each on a stream of its own; the first error ends it.
     ///
     /// # Errors
     /// [`No`].
-    pub fn fetch_set(&self, admitted: &Admitted) -> Result<u64, No> {
+    pub fn ask_all(&self, batches: &[Batch]) -> Result<(), No> {
         self.peer.block(async {
-            let (mut to, mut from) = self.connection.open_stream().await.map_err(gone)?;
-            let frame = SetRequest { set_id: admitted.welcome.set_id, offset: 0 }.to_frame().unwrap();
-            to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
-            to.finish().map_err(gone)?;
-            let mut bytes = 0;
-            while bytes < admitted.welcome.set_bytes {
-                bytes += receive(&mut from, FrameType::SetChunk).await?.body.len() as u64 - 8;
+            let mut streams = Vec::new();
+            for batch in batches {
+                streams.push(begin(&self.connection, batch).await?);
             }
-            Ok(bytes)
+            for (batch, stream) in batches.iter().zip(streams) {
+                end(self.peer, batch, stream).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends any frame as the first one of the control stream, and gives the answer, which should be of this type.
+    ///
+    /// # Errors
+    /// [`No`].
+    pub fn begin_with(&mut self, frames: &[Frame], due: FrameType) -> Result<Frame, No> {
+        self.peer.block(async {
+            for frame in frames {
+                self.to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
+            }
+            receive(&mut self.from, due).await
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
 use oblink_session::tag::TagPrefix;
 use oblink_store::disk::RealDisk;
-use oblink_store::ledger::{EpochEntry, SqliteLedger};
+use oblink_store::ledger::{EpochEntry, EpochLimits, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SetBuilder, SetParameters, set_path};
 use oblink_tests::{Agencies, Seen, flip_a_byte, joined, only_file, read_split, sample};
 
@@ -120,7 +120,7 @@ fn seal_under_another_ruleset(agencies: &Agencies) {
     std::fs::write(&seed, [9; 32]).unwrap();
     std::fs::set_permissions(&seed, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut ledger = SqliteLedger::open(&home.join("ledger.sqlite")).unwrap();
-    let entry = EpochEntry { verifier: None, offer: set.offer().clone(), records: 1, rejected: 0, input_digest: None, clock_unix_ms: 1 };
+    let entry = EpochEntry { verifier: None, offer: set.offer().clone(), records: 1, rejected: 0, input_digest: None, limits: EpochLimits::default(), clock_unix_ms: 1 };
     ledger.begin_epoch(&entry).unwrap();
 }
 

@@ -1,0 +1,102 @@
+//! The holder is killed at any moment: never is an evaluation uncharged (SPEC BAT-3).
+
+use std::collections::HashSet;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use oblink_session::wire::Batch;
+use oblink_store::ledger::entries::EntryKind;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use oblink_tests::Serving;
+use oblink_tests::asking::{Asked, Draft, day, people};
+use oblink_tests::peer::{No, Peer};
+
+use super::house::House;
+
+const KILLS: usize = 100;
+/// Batches of two elements each: 120 a request.
+const LIST: usize = 240;
+const SIZE: u32 = 2;
+
+/// Asks what is left of a request, eight batches at a time, until it is done or the line breaks. Gives whether it is done.
+fn ask_on(peer: &Peer, address: &str, asked: &Asked) -> bool {
+    let run = || -> Result<(), No> {
+        let mut line = peer.dial(address)?;
+        let admitted = line.say(&peer.hello(asked))?;
+        let answered: HashSet<[u8; 32]> = peer.answered().into_iter().collect();
+        let digest = |batch: &Batch| oblink_session::wire::raw::blinded_digest(batch.index, &batch.blinded);
+        let left: Vec<Batch> = (0..asked.batches.len() as u64)
+            .map(|index| peer.approved(&admitted, asked, index))
+            .filter(|batch| !answered.contains(&digest(batch)))
+            .collect();
+        for batches in left.chunks(8) {
+            line.ask_all(batches)?;
+        }
+        line.leave();
+        Ok(())
+    };
+    match run() {
+        Ok(()) => true,
+        Err(No::Gone(_)) => false,
+        Err(No::Refused(refusal)) => {
+            // Another connection of the same session that died is cleared away first; nothing else is refused here.
+            assert_eq!(refusal.code.kind(), oblink_session::error::RefusalKind::Passing, "{refusal}");
+            false
+        }
+    }
+}
+
+/// Every batch whose answer came is charged, each once.
+fn all_charged(house: &House, peer: &Peer, kill: usize) {
+    let charged: Vec<String> =
+        house.agencies.holder.logged(EntryKind::Charge).iter().map(|entry| entry.body["blinded_digest"].as_str().unwrap().to_owned()).collect();
+    let once: HashSet<&String> = charged.iter().collect();
+    assert_eq!(once.len(), charged.len(), "kill {kill}: a batch is charged twice");
+    for digest in peer.answered() {
+        assert!(once.contains(&hex::encode(digest)), "kill {kill}: an evaluation came that is not charged");
+    }
+}
+
+/// One hundred kills at random moments. The seed is printed: `OBLINK_KILLS_SEED` plays it again.
+#[test]
+fn killed_at_any_moment_no_evaluation_is_uncharged() {
+    let seed = std::env::var("OBLINK_KILLS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    println!("OBLINK_KILLS_SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut house = House::with(|rules| rules.verifier().window = [30, 1_000, 10_000_000, 10_000_000]);
+    house.pairs = house.agencies.file("many.csv", people(0, LIST, &day(-10)));
+    let peer = house.peer();
+    let new = |house: &House| Draft::new(&house.agencies.holder, &house.agencies.verifier, &house.pairs, SIZE).signed_by(house.two());
+    let (mut asked, mut finished) = (new(&house), 0);
+    for kill in 0..KILLS {
+        // It starts at all: it has verified its ledger.
+        let serving = house.serve();
+        let wait = Duration::from_micros(rng.random_range(0..60_000));
+        let address = serving.address().to_owned();
+        let killed = thread::spawn(move || {
+            thread::sleep(wait);
+            serving.signal(Signal::SIGKILL);
+            serving
+        });
+        let done = ask_on(&peer, &address, &asked);
+        let serving: Serving = killed.join().unwrap();
+        drop(serving);
+        all_charged(&house, &peer, kill);
+        if done {
+            finished += 1;
+            asked = new(&house);
+        }
+    }
+    println!("{} batches answered, {} charged, {finished} requests asked whole", peer.answered().len(), house.agencies.charges());
+    assert!(!peer.answered().is_empty(), "nothing was ever answered: the kills came too early to show anything");
+    house.agencies.ledger_holds();
+    // What was begun goes on to its end.
+    let serving = house.serve();
+    assert!(ask_on(&peer, serving.address(), &asked));
+    all_charged(&house, &peer, KILLS);
+    drop(serving.stop());
+    house.agencies.ledger_holds();
+}
