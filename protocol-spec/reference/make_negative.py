@@ -538,6 +538,16 @@ def ends():
     bad("STM-2", "signed as a batch", kind=b"batch")
     case("receipt", "STM-2", "the signature", flip(good_frame, 5 + 8 + len(body)), "holder")
 
+    _, signed, _ = good(2)
+    theirs = wire.uncontrol(frames(2, "Receipt")[0], wire.RECEIPT)
+    members = json.loads(theirs["body"])
+    edits = ("another policy", dict(policy="00" * 32)), ("unsigned", dict(authority="unsigned", policy="")), ("no disclosure", dict(disclosure="none"))
+    for name, changed in edits:
+        text = canonical(members | changed)
+        signature = s.state(signed.inputs["holder"]["statement_secret"], b"receipt", text)
+        data = wire.control(wire.RECEIPT, body=text, signature=signature, consistency=theirs["consistency"])
+        case("receipt", "END-3", f"{name}, signed, in a signed session", data, "holder", session=2)
+
     acknowledge = frames(0, "Acknowledge")[0]
     unwelcome("acknowledge", acknowledge, "verifier", "Hello", 256)
     case("acknowledge", "FRM-2", "a byte short", reframed(acknowledge, acknowledge[5:-1]), "verifier", "request_malformed")

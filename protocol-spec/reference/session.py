@@ -117,8 +117,8 @@ class Session:
     def transcript(self):
         return H512(self.transcript_input())
 
-    def receipt_body(self, completed_unix_ms, size, root):
-        """[END-3]. `size` and `root` are the log's head."""
+    def receipt_body(self, completed_unix_ms, size, root, policy=None):
+        """[END-3]. `size` and `root` are the log's head; the policy's digest is Welcome's unless it is given."""
         h, w, q = self.hello, self.welcome, self.request
         return canonical({
             "as_of": w["as_of"], "authority": "signed" if w["authority"] else "unsigned", "batches": len(self.batches),
@@ -126,7 +126,7 @@ class Session:
             "epoch": w["epoch_id"].hex(), "format": "oblink/receipt/1",
             "holder": self.holder_fp.hex(), "holder_statement_key": w["certificate"][32:64].hex(),
             "ledger_root": root.hex(), "ledger_size": size, "pairs": q["pairs"],
-            "policy": w["policy"].hex() if w["authority"] else "", "public_key": w["public_key"].hex(),
+            "policy": policy or (w["policy"].hex() if w["authority"] else ""), "public_key": w["public_key"].hex(),
             "request_digest": self.request_digest.hex(),
             "request_id": q["request_id"], "ruleset": q["ruleset"], "ruleset_digest": q["ruleset_digest"],
             "session": self.id.hex(), "set_id": w["set_id"].hex(), "suite": w["suite"], "tau": w["tau"],
@@ -212,7 +212,9 @@ class Session:
         try:
             members = json.loads(fields["body"])
             completed, size, root = members["completed_unix_ms"], members["ledger_size"], bytes.fromhex(members["ledger_root"])
-            same = type(completed) is type(size) is int and self.receipt_body(completed, size, root) == fields["body"]
+            # [END-4]: one from before this Welcome may be of an earlier policy.
+            policy = members["policy"] if self.welcome["authority"] and size < self.welcome["head_size"] else None
+            same = type(completed) is type(size) is int and self.receipt_body(completed, size, root, policy) == fields["body"]
         except (ValueError, KeyError, TypeError):
             same = False
         if not same:

@@ -17,18 +17,12 @@ use oblink_session::request::{Disclosure, Request, to_hex};
 use oblink_session::statement::StatementKind;
 use oblink_session::transcript::Authority;
 use oblink_session::verifier::{VerifierHandshake, VerifierSession};
-use oblink_session::wire::{Batch, Frame, Hello, Welcome};
+use oblink_session::wire::{Batch, Frame, Hello, ReceiptMessage, Welcome};
 use pair::officials::{ASKING, HOLDING, allowed_signers, policy_toml, sign};
 use pair::{Checked, NOW, Pair};
 
 fn code(error: &Error) -> RefusalCode {
     error.to_refusal().expect("the other side is told").code
-}
-
-fn hello_of(pair: &mut Pair, change: impl FnOnce(&mut Hello)) -> Frame {
-    let mut hello = Hello::from_frame(&pair.handshake().hello(NOW).unwrap()).unwrap();
-    change(&mut hello);
-    hello.to_frame().unwrap()
 }
 
 /// AUT-1, REQ-5, BAT-7, END-3: everything together, with batches that fill their tree and batches that do not.
@@ -87,7 +81,7 @@ fn a_batch_that_was_not_approved_is_refused_and_not_charged() {
         ("another batch's path", |b, all| b.path.clone_from(&all[1].path)),
         ("the path of a batch at another depth", |b, all| b.path.clone_from(&all[4].path)),
         ("no path", |b, _| b.path.clear()),
-        ("a path of one hash too few", |b, _| drop(b.path.pop())),
+        ("a path of one hash too few", |b, _| b.path.truncate(2)),
         ("a path of one hash too many", |b, _| b.path.push([0; 32])),
         ("a bit of the path", |b, _| b.path[2][31] ^= 1),
     ];
@@ -277,7 +271,56 @@ fn a_policy_that_changes_in_between_stops_the_session() {
     assert_eq!(pair.ledger.charged_tokens, 0);
 }
 
-/// SUS-1: at the door and between two batches.
+/// HSK-4, BAT-7: before the first policy an authorised request is asked unsigned, and held to its batches all the same.
+#[test]
+fn an_authorised_request_in_pilot_mode_is_held_to_its_batches() {
+    let mut pair = Pair::signed(10, 4);
+    (pair.policy, pair.ledger.policy) = (None, None);
+    let (mut holder, mut verifier) = pair.open();
+    assert_eq!((holder.authority(), verifier.authority()), (&Authority::Unsigned, &Authority::Unsigned));
+    let blinded = pair.blind(&mut verifier).unwrap();
+    let batch = Batch::from_frame(&verifier.submit(&blinded).unwrap()).unwrap();
+    let frame = stated(&pair, &verifier, 0, batch.blinded.iter().rev().copied().collect(), batch.path.clone());
+    assert_eq!(code(&holder.receive_batch(&frame, NOW).unwrap_err()), RefusalCode::BatchUnapproved);
+    assert!(pair.answer(&mut holder, &batch.to_frame()).is_ok());
+    assert!(pair.ledger.sessions[&[7; 16]].entry.authority.is_none());
+}
+
+/// END-3: a receipt says the policy of its Welcome. END-4: one from before this Welcome says its own.
+#[test]
+fn a_receipt_says_the_policy_that_was_welcomed() {
+    let finish = |pair: &mut Pair, handshake: VerifierHandshake, frame: &Frame| {
+        let (mut holder, welcome) = pair.admit(frame).unwrap();
+        let mut verifier = handshake.receive_welcome(&welcome, NOW).unwrap();
+        pair.run_batches(&mut holder, &mut verifier);
+        let (awaiting, complete) = verifier.complete(&Checked(pair.offer.clone())).unwrap();
+        let completed = holder.receive_complete(&complete, &mut pair.ledger, NOW).unwrap().commit(&mut pair.ledger).unwrap();
+        (awaiting, ReceiptMessage::from_frame(&holder.completed(completed).unwrap()).unwrap())
+    };
+    let mut pair = Pair::signed(4, 4);
+    let handshake = pair.handshake();
+    let (saved, hello) = (handshake.save().unwrap(), handshake.hello(NOW).unwrap());
+    let (awaiting, mut receipt) = finish(&mut pair, handshake, &hello);
+    let digest = to_hex(&pair.policy.as_ref().unwrap().digest());
+    let body = String::from_utf8(receipt.body.clone()).unwrap().replace(&digest, &to_hex(&[1; 32]));
+    let honest = receipt.clone();
+    receipt.body = body.into_bytes();
+    receipt.signature = pair.holder.statement_key.sign(StatementKind::Receipt, &receipt.body);
+    let error = awaiting.receive_receipt(&receipt.to_frame().unwrap(), NOW).unwrap_err();
+    assert!(matches!(error, Error::PeerMisbehaved(Misbehaviour::Receipt("authority"))), "{error:?}");
+
+    // The receipt was lost, another policy came, and the session comes again under it.
+    let toml = policy_toml(&pair.verifier.fingerprint).replace("days_max = 90", "days_max = 60");
+    let other = Policy::parse(toml.as_bytes(), allowed_signers().as_bytes()).unwrap();
+    assert_ne!(to_hex(&other.digest()), digest);
+    (pair.ledger.policy, pair.policy) = (Some(other.digest()), Some(other));
+    let again = VerifierHandshake::restore(pair.verifier.clone(), pair.holder.fingerprint, pair.question(), pair.known, &saved).unwrap();
+    let (awaiting, receipt) = finish(&mut pair, again, &hello);
+    assert_eq!(receipt.body, honest.body);
+    assert!(awaiting.receive_receipt(&receipt.to_frame().unwrap(), NOW).is_ok());
+}
+
+/// POL-4: at the door and between two batches.
 #[test]
 fn a_suspended_verifier_is_not_answered() {
     let mut pair = Pair::signed(10, 4);

@@ -288,16 +288,16 @@ impl VerifierSession {
 }
 
 impl VerifierSession {
-    /// What the holder alone says in a receipt: admitted as Welcome said (another policy may have come since a first completion, SPEC END-4),
-    /// and a ledger that continues, or is continued by, the one of Welcome.
+    /// What the holder alone says in a receipt: admitted as Welcome said (in a receipt from before this Welcome, SPEC END-4, the policy may be
+    /// an earlier one), and a ledger that continues, or is continued by, the one of Welcome.
     fn check_word(&self, word: &HolderWord, proof: &[Hash]) -> Result<(), Error> {
         let signed = |authority: &Authority| matches!(authority, Authority::Signed(_));
-        if signed(&word.authority) != signed(&self.facts.authority) {
+        let earlier = word.head.size < self.welcomed.size;
+        if signed(&word.authority) != signed(&self.facts.authority) || (!earlier && word.authority != self.facts.authority) {
             return Err(Misbehaviour::Receipt("authority").into());
         }
-        let (earlier, later) =
-            if word.head.size < self.welcomed.size { (&word.head, &self.welcomed) } else { (&self.welcomed, &word.head) };
-        if word.head.size == 0 || !earlier.is_continued_by(later, proof) {
+        let (first, second) = if earlier { (&word.head, &self.welcomed) } else { (&self.welcomed, &word.head) };
+        if word.head.size == 0 || !first.is_continued_by(second, proof) {
             return Err(Misbehaviour::Ledger("the receipt's head and Welcome's are not of one ledger").into());
         }
         Ok(())
