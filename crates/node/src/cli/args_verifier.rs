@@ -172,6 +172,10 @@ pub struct AuditArgs {
     /// What the holder's ledger has of this verifier, as its ledger extract wrote it.
     #[arg(long, value_name = "FILE", required = true)]
     pub ledger_extract: Option<PathBuf>,
+    /// A head of the holder's ledger that was kept elsewhere, by a witness or in the home's heads/: the log must have it too. May be given several
+    /// times.
+    #[arg(long, value_name = "FILE")]
+    pub head: Vec<PathBuf>,
     /// The column that tells persons apart, as when the request was made.
     #[arg(long, value_name = "COLUMN")]
     pub person_id: Option<String>,

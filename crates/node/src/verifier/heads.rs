@@ -21,7 +21,7 @@ use crate::files::{directory_of, write_atomically};
 use crate::home::Home;
 
 /// The `format` of such a file.
-const FORMAT: &str = "oblink/known-head/1";
+pub(super) const FORMAT: &str = "oblink/known-head/1";
 
 /// Where one holder's head is kept.
 #[derive(Clone, Debug)]

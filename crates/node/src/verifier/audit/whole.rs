@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use oblink_session::blind::Blinder;
+use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::merkle::{Accumulator, leaf};
 use oblink_session::request::{Manifest, from_hex, to_hex};
+use oblink_session::statement::CertifiedKey;
 use oblink_store::Error as StoreError;
 use oblink_store::ledger::{Extract, VerifiedExtract};
 use serde::Deserialize;
@@ -23,11 +25,14 @@ use crate::report::Reporter;
 use crate::rows::Source;
 use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
-use crate::verifier::request::directory::{RequestDirectory, Secret};
+use crate::verifier::heads::FORMAT as KNOWN_HEAD;
+use crate::verifier::request::directory::{RequestDirectory, Secret, read_bounded};
 use crate::verifier::request::recompute::{blind_all, blinded_root, list_differences, read_list, ruleset_differences};
 
 /// The most bytes of a line of an extract.
 const LINE_BYTES_MAX: u64 = 1 << 23;
+/// The most bytes of a head's file.
+const HEAD_BYTES_MAX: usize = 4_096;
 
 /// Audits a request.
 ///
@@ -43,15 +48,24 @@ pub(super) fn audit(args: &AuditArgs, reporter: &Reporter) -> Result<(), Failure
     let secret = Secret::read(&directory.secret())?;
     let claimed = claimed(&receipt, &directory)?;
 
-    let (extract, root) = read_extract(&extract, manifest, claimed.ledger_size)?;
-    if extract.head.head.size < claimed.ledger_size {
-        return Err(Failure::input("old_extract", "the extract ends before the receipt was made")
+    // What others and this verifier were told of the log, and what its log must then be.
+    let mut told = vec![("the receipt", receipt_head(&receipt, claimed.ledger_size)?)];
+    for path in &args.head {
+        told.push(("a head that was kept", read_head(path, manifest)?));
+    }
+    let sizes: Vec<u64> = told.iter().map(|(_, head)| head.size).collect();
+    let (extract, roots) = read_extract(&extract, manifest, &sizes)?;
+    if told.iter().any(|(_, head)| extract.head.head.size < head.size) {
+        return Err(Failure::input("old_extract", "the extract ends before the receipt was made, or before a head that was kept")
             .with_hint("ask the holder for a new one: ledger extract"));
     }
     let digests = recompute(args, &input, &directory, &secret, reporter)?;
     let mut account = account(&extract, directory.request(), &digests, &claimed);
-    if root != receipt_root(&receipt)? {
-        account.findings.insert(0, ("other_ledger", "the log is not the one that the receipt was made from".to_owned()));
+    for ((whose, head), root) in told.iter().zip(roots) {
+        if head.root != root {
+            let what = format!("at {} entries the log is not the one of {whose}: the holder keeps two", head.size);
+            account.findings.insert(0, ("other_ledger", what));
+        }
     }
     say(&directory, &extract, &account, reporter);
     if account.findings.is_empty() {
@@ -95,8 +109,35 @@ fn claimed(path: &Path, directory: &RequestDirectory) -> Result<Claimed, Failure
     })
 }
 
-fn receipt_root(path: &Path) -> Result<[u8; 32], Failure> {
-    ReceiptFile::read(path)?.bytes("ledger_root").ok_or_else(|| Failure::bug("a receipt that holds lacks a member"))
+fn receipt_head(path: &Path, size: u64) -> Result<LogHead, Failure> {
+    let root = ReceiptFile::read(path)?.bytes("ledger_root").ok_or_else(|| Failure::bug("a receipt that holds lacks a member"))?;
+    Ok(LogHead { size, root })
+}
+
+/// A head of the holder's ledger, as it exports them and as a verifier's home keeps them. Its statement must hold, so that nothing is laid at the
+/// holder's door that it did not say; one without was in a receipt, and is this home's own word.
+fn read_head(path: &Path, manifest: &Manifest) -> Result<LogHead, Failure> {
+    let bad = |what: &str| {
+        Failure::input("bad_head", format!("{}: {what}", path.display()))
+            .with_hint("a head is what the holder's ledger head exports, or a file of heads/ of this verifier's home")
+    };
+    let bytes = read_bounded(path, HEAD_BYTES_MAX).map_err(|error| bad(&io_cause(&error)))?;
+    let file: Value = serde_json::from_slice(&bytes).map_err(|_| bad("it is no head"))?;
+    let text = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| file.get(name).and_then(Value::as_u64).unwrap_or_default();
+    if from_hex(text("holder")) != Some(manifest.holder) {
+        return Err(bad("it is another holder's"));
+    }
+    let head = LogHead { size: number("size"), root: from_hex(text("root")).ok_or_else(|| bad("it is no head"))? };
+    if text("signature").is_empty() && text("format") == KNOWN_HEAD {
+        return Ok(head);
+    }
+    let holds = || {
+        let key = CertifiedKey::check(&from_hex(text("certificate"))?, &manifest.holder).ok()?;
+        let signed = SignedHead { head, unix_ms: number("unix_ms"), signature: from_hex(text("signature"))? };
+        signed.verify(&key, &manifest.holder).ok()
+    };
+    holds().map(|()| head).ok_or_else(|| bad("its statement does not hold"))
 }
 
 fn recompute(
@@ -132,8 +173,8 @@ fn recompute(
     if blinded_root(&digests) == manifest.blinded_root { Ok(digests) } else { Err(other_list(&["blinded_root"])) }
 }
 
-/// The extract, checked whole, and the root that its log had at `size` entries.
-fn read_extract(path: &Path, manifest: &Manifest, size: u64) -> Result<(VerifiedExtract, [u8; 32]), Failure> {
+/// The extract, checked whole, and the roots that its log had at these numbers of entries.
+fn read_extract(path: &Path, manifest: &Manifest, sizes: &[u64]) -> Result<(VerifiedExtract, Vec<[u8; 32]>), Failure> {
     let shown = path.display();
     let open = || {
         File::open(path).map(BufReader::new).map_err(|error| {
@@ -146,8 +187,10 @@ fn read_extract(path: &Path, manifest: &Manifest, size: u64) -> Result<(Verified
             .with_hint("ask the holder for another; if that is no better, keep both"),
         other => other.into(),
     })?;
-    let root = root_at(&mut open()?, size).ok_or_else(|| Failure::input("no_extract", format!("{shown} changed while it was read")))?;
-    Ok((extract, root))
+    let changed = || Failure::input("no_extract", format!("{shown} changed while it was read"));
+    let (size, root) = (extract.head.head.size, extract.head.head.root);
+    let mut all = roots_at(&mut open()?, &[sizes, &[size]].concat()).ok_or_else(changed)?;
+    if all.pop() == Some(root) { Ok((extract, all)) } else { Err(changed()) }
 }
 
 /// What of a line of an extract its leaf is made of (SPEC LED-1, LED-7).
@@ -162,15 +205,19 @@ struct Line {
     unix_ms: u64,
 }
 
-/// The root over the first `size` entries of an extract that was checked; over all where there are fewer.
-fn root_at(reader: &mut impl BufRead, size: u64) -> Option<[u8; 32]> {
+/// The roots over the first so many entries of an extract that was checked; zeros where there are fewer.
+fn roots_at(reader: &mut impl BufRead, sizes: &[u64]) -> Option<Vec<[u8; 32]>> {
+    let mut roots = vec![[0; 32]; sizes.len()];
     let mut log = Accumulator::new();
     let mut buffer = Vec::new();
     reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut buffer).ok()?;
-    while log.len() < size {
+    loop {
+        for (root, _) in roots.iter_mut().zip(sizes).filter(|(_, size)| **size == log.len()) {
+            *root = log.root();
+        }
         buffer.clear();
         if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut buffer).ok()? == 0 {
-            break;
+            return Some(roots);
         }
         let line: Line = serde_json::from_slice(&buffer).ok()?;
         let digest: [u8; 32] = match (line.body, line.body_digest) {
@@ -180,7 +227,6 @@ fn root_at(reader: &mut impl BufRead, size: u64) -> Option<[u8; 32]> {
         let party: [u8; 32] = from_hex(&line.party)?;
         log.append(leaf(&[&[line.kind][..], &line.unix_ms.to_be_bytes(), &party, &digest].concat()));
     }
-    Some(log.root())
 }
 
 fn booked(booked: &Booked) -> Value {
