@@ -59,7 +59,7 @@ fn doctor_tells_what_is_missing_until_nothing_is() {
     agencies.verifier.trust("tax", &agencies.holder);
     agencies.seal(&agencies.file("records.csv", super::RECORDS));
     let holder = agencies.holder.call("doctor --json --listen 127.0.0.1:0").ok();
-    let expected = ["engine", "home", "trust", "sealed sets", "disk", "authority", "port"];
+    let expected = ["engine", "home", "trust", "sealed sets", "disk", "ledger", "policy", "authority", "clock", "epochs", "port"];
     assert_eq!(verdicts(&holder), good(&expected), "{holder}");
     assert!(holder.stderr.contains("pilot mode"), "{holder}");
 

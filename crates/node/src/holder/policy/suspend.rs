@@ -33,16 +33,12 @@ pub fn suspend(args: &SuspendArgs, reporter: &Reporter) -> Result<(), Failure> {
         reporter.answer(&format!("{whom}: {}", if lifted { "suspended no longer" } else { "not suspended" }));
         return Ok(());
     }
-    let new = ledger.suspend_answers(scope, &args.reason, &operator, unix_ms(SystemTime::now()))?;
-    reporter.json(&json!({ "suspended": scope.text(), "peer": args.peer, "new": new, "reason": args.reason, "operator": operator }));
-    reporter.answer(&if new {
-        let peer = args.peer.as_ref().map_or_else(String::new, |peer| format!(" --peer {peer}"));
-        format!(
-            "{whom}: suspended; running sessions stop within seconds.\nAnswers are resumed by the officials: oblink-holder policy propose --home {} --resume{peer} --reason TEXT --out DIR",
-            home.directory().display()
-        )
-    } else {
-        format!("{whom}: suspended already")
-    });
+    ledger.suspend_answers(scope, &args.reason, &operator, unix_ms(SystemTime::now()))?;
+    reporter.json(&json!({ "suspended": scope.text(), "peer": args.peer, "reason": args.reason, "operator": operator }));
+    let peer = args.peer.as_ref().map_or_else(String::new, |peer| format!(" --peer {peer}"));
+    reporter.answer(&format!(
+        "{whom}: suspended; running sessions stop within seconds.\nAnswers are resumed by the officials: oblink-holder policy propose --home {} --resume{peer} --reason TEXT --out DIR",
+        home.directory().display()
+    ));
     Ok(())
 }
