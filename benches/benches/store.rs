@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use oblink_session::ledger::{ChargeEntry, Ledger, SessionEntry};
 use oblink_session::tag::{Tag, TagPrefix};
 use oblink_store::disk::RealDisk;
-use oblink_store::ledger::{EpochEntry, SqliteLedger};
+use oblink_store::ledger::{EpochEntry, EpochLimits, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, MEMORY_BYTES_MIN, SUITE, SealedSet, SetBuilder, SetParameters, VerifiedSet};
 
 const TAGS: u64 = 1_000_000;
@@ -62,7 +62,9 @@ fn charge(c: &mut Criterion) {
     let offer = seal(dir.path(), &prefixes(10), 0).offer().clone();
     let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let set_id = offer.set_id;
-    ledger.begin_epoch(&EpochEntry { verifier: None, offer, records: 10, rejected: 0, input_digest: None, clock_unix_ms: 0 }).unwrap();
+    let limits = EpochLimits::default();
+    let epoch = EpochEntry { verifier: None, offer, records: 10, rejected: 0, input_digest: None, limits, clock_unix_ms: 0 };
+    ledger.begin_epoch(&epoch).unwrap();
     let session = SessionEntry {
         session_id: [1; 16],
         request_id: [1; 16],
@@ -79,6 +81,7 @@ fn charge(c: &mut Criterion) {
         tokens: 1 << 40,
         batches: 1 << 40,
         epoch_evaluations_max: 1 << 40,
+        authority: None,
         clock_unix_ms: 0,
     };
     ledger.open_session(&session).unwrap();

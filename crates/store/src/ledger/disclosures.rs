@@ -54,21 +54,31 @@ struct Owing {
     verifier: [u8; 32],
     complete: bool,
     kind: String,
+    pairs: u64,
     tokens: u64,
 }
 
 /// Keeps what a verifier said had matched: once a request, and only what it agreed to say (SPEC DIS-2).
 pub(super) fn disclose(transaction: &Transaction<'_>, entry: &DisclosureEntry, now: u64) -> Result<(), Failure> {
     let owing = transaction
-        .prepare_cached("SELECT session, verifier, state = 'complete', disclosure, tokens FROM sessions WHERE session_id = ?1")?
+        .prepare_cached("SELECT session, verifier, state = 'complete', disclosure, pairs, tokens FROM sessions WHERE session_id = ?1")?
         .query_row([entry.session_id], |row| {
-            Ok(Owing { session: row.get(0)?, verifier: row.get(1)?, complete: row.get(2)?, kind: row.get(3)?, tokens: row.get(4)? })
+            Ok(Owing {
+                session: row.get(0)?,
+                verifier: row.get(1)?,
+                complete: row.get(2)?,
+                kind: row.get(3)?,
+                pairs: row.get(4)?,
+                tokens: row.get(5)?,
+            })
         })
         .optional()?
         .filter(|owing| owing.complete)
         .ok_or(LedgerError::SessionNotOpen)?;
     let kind = entry.kind.as_str();
-    if kind == "none" || owing.kind != kind || entry.matched > owing.tokens {
+    // Nobody's tags match more often than pairs were asked, nor more of them than tokens were evaluated.
+    let too_many = entry.matched > owing.pairs || entry.tags.len() as u64 > owing.tokens;
+    if kind == "none" || owing.kind != kind || too_many {
         return Err(LedgerError::DisclosureNotDue.into());
     }
     let known: Option<bool> = transaction

@@ -370,6 +370,11 @@ fn an_epoch_does_not_end_while_disclosures_are_unbooked() {
     verified(&ledger, &[]);
     // No identifier is in the log.
     let mut bodies = String::new();
-    ledger.entries(0, &mut |entry| Ok(bodies.push_str(entry.body))).unwrap();
+    ledger
+        .entries(0, &mut |entry| {
+            bodies.push_str(entry.body);
+            Ok(())
+        })
+        .unwrap();
     assert!(!bodies.contains("r-10") && bodies.contains("\"unbooked\":1") && bodies.contains(&to_hex(&[9; 64])));
 }

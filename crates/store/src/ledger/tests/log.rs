@@ -305,3 +305,53 @@ fn repro_two_requests_race_for_the_last_of_a_budget() {
     assert!(first.iter().any(|won| *won) && second.iter().any(|won| *won), "both win some, or this is no race");
     assert_eq!(verified(&ledger, &[]).sessions, u64::from(TRIES));
 }
+
+/// How long verification takes: a million entries, most of them charges, 10,000 heads. Seconds are printed, not judged.
+///
+/// `cargo test --release -p oblink-store --lib a_million_entries -- --ignored --nocapture`
+#[test]
+#[ignore = "minutes: it writes a million entries"]
+#[allow(clippy::print_stderr, reason = "a measurement")]
+fn a_million_entries() {
+    const SESSIONS: u32 = 10_000;
+    const BATCHES: u64 = 97;
+    let (_home, mut ledger) = Home::with_epoch();
+    ledger.connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+    let began = std::time::Instant::now();
+    for number in 0..SESSIONS {
+        let mut id = [7; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let entry = SessionEntry {
+            session_id: id,
+            request_id: id,
+            request: vec![b' '; 300],
+            pairs: 10 * BATCHES,
+            tokens: 10 * BATCHES,
+            batches: BATCHES,
+            epoch_evaluations_max: 1 << 40,
+            ..session(1)
+        };
+        ledger.open_session(&entry).unwrap();
+        sign_head(&mut ledger);
+        for index in 0..BATCHES {
+            let answered = index.checked_sub(1).map(|before| (before, [3; 32])).into_iter().collect();
+            ledger.charge(&ChargeEntry { session_id: id, answered, ..batch(1, index, 5) }).unwrap();
+        }
+        let answered = vec![(BATCHES - 1, [3; 32])];
+        ledger.complete(&CompletionEntry { session_id: id, receipt: vec![b' '; 1_500], answered, ..completion(1) }).unwrap();
+        ledger.acknowledge(&id, &[8; 64]).unwrap();
+    }
+    eprintln!("written in {:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    let report = verified(&ledger, &[]);
+    eprintln!("{report:?}\nverified in {:?}", began.elapsed());
+    assert_eq!((report.head.size, report.heads), (1 + u64::from(SESSIONS) * (BATCHES + 3), u64::from(SESSIONS)));
+    let head = sign_head(&mut ledger);
+    let began = std::time::Instant::now();
+    let mut extract = Vec::new();
+    ledger.extract(&OTHER, &holder(), &head, statement_key().certificate(), &mut extract).unwrap();
+    eprintln!("{} bytes of an extract written in {:?}", extract.len(), began.elapsed());
+    let began = std::time::Instant::now();
+    Extract::read(&mut extract.as_slice(), &holder(), &OTHER).unwrap();
+    eprintln!("read in {:?}", began.elapsed());
+}

@@ -116,7 +116,8 @@ fn what_is_changed_in_the_log_is_found() {
 
 /// Rewrites the log after a change with hashes that fit: what whoever has this program can do.
 fn rehash(ledger: &SqliteLedger) {
-    let rows: Vec<(u64, u8, u64, [u8; 32], Vec<u8>)> = ledger
+    type Stored = (u64, u8, u64, [u8; 32], Vec<u8>);
+    let rows: Vec<Stored> = ledger
         .connection
         .prepare("SELECT seq, kind, unix_ms, party, body FROM log ORDER BY seq")
         .unwrap()

@@ -147,7 +147,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
         imported: model.imported,
         sessions: model.sessions.len() as u64,
         charges: model.charges,
-        charged_tokens: model.sessions.values().map(|session| session.charged_tokens).sum(),
+        charged_tokens: model.sessions.values().fold(0, |sum, session| sum.saturating_add(session.charged_tokens)),
         latest_unix_ms,
     })
 }

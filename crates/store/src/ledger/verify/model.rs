@@ -132,7 +132,8 @@ impl<'c> Model<'c> {
             EntryKind::Seal => self.seal(entry, &entry.parse::<Seal>()?)?,
             EntryKind::Delivery => {
                 let Delivery { bytes, session, set_id } = entry.parse()?;
-                self.session(entry, &session.0)?;
+                let epoch = self.session(entry, &session.0)?.facts.epoch;
+                self.current(entry, &epoch)?;
                 let delivered = Delivered { session: session.0, set_id: set_id.0, bytes, unix_ms: entry.unix_ms };
                 self.deliveries.insert(entry.seq, delivered);
             }

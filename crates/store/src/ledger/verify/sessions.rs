@@ -97,7 +97,7 @@ impl Session {
             return Err(entry.wrong("its session does not stand where it should"));
         }
         self.charged_tokens = self.charged_tokens.saturating_add(u64::from(body.tokens));
-        self.charged_batches += 1;
+        self.charged_batches = self.charged_batches.saturating_add(1);
         self.changed_unix_ms = entry.unix_ms;
         if self.charged_tokens != body.session_tokens {
             return Err(entry.wrong("its sum is not that of the session's charges"));
