@@ -13,6 +13,7 @@ use oblink_session::disclosure::disclosure_frames;
 use oblink_session::error::Refusal;
 use oblink_session::request::Disclosure;
 use oblink_session::statement::StatementKey;
+use oblink_session::transcript::Authority;
 use oblink_session::verifier::Finished;
 use oblink_session::wire::{Frame, FrameType};
 
@@ -43,7 +44,8 @@ pub(super) fn keep(
     tags: Vec<u128>,
 ) -> Result<bool, Failure> {
     let kind = directory.manifest()?.disclosure;
-    if kind == Disclosure::None {
+    // In pilot mode there is no policy that agrees to it.
+    if kind == Disclosure::None || finished.facts().authority == Authority::Unsigned {
         return Ok(false);
     }
     let frames = disclosure_frames(key, finished.facts().session_id(), finished.receipt().digest(), kind, matched, tags)?;

@@ -19,7 +19,7 @@ use rand::rngs::SysRng;
 use super::conditions::Conditions;
 use super::input::List;
 use super::request::directory::{Found, RequestDirectory, Secret, read_bounded};
-use super::request::recompute::{list_differences, read_list, ruleset_differences};
+use super::request::recompute::{ListFile, list_differences, read_list, ruleset_differences};
 use crate::cli::CheckArgs;
 use crate::date::{rfc3339, unix_ms};
 use crate::failure::{Failure, io_cause};
@@ -104,8 +104,8 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
     let signatures = signatures.into_iter().map(|found| found.bytes).collect();
     let question = Question::authorised(directory.request().clone(), signatures, directory.batches()?)?;
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
-    let person_id = args.person_id.as_deref();
-    let list = read_list(&args.csv.source(), args.csv.options(), person_id, ruleset, conditions, &secret, false, reporter)?;
+    let file = ListFile::new(args.csv.source(), args.csv.options(), args.person_id.as_deref());
+    let list = read_list(&file, ruleset, conditions, &secret, false, reporter)?;
     let differences = list_differences(manifest, &list);
     if !differences.is_empty() {
         return Err(other_list(&differences.join(", ")));

@@ -23,12 +23,12 @@ use crate::failure::{Failure, io_cause};
 use crate::files::write_atomically;
 use crate::random::system_bytes;
 use crate::report::Reporter;
-use crate::rows::{CsvOptions, Field, FieldMap, RowReader, Source};
+use crate::rows::Source;
 use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 use crate::verifier::input::List;
 use crate::verifier::request::directory::{RequestDirectory, Secret};
-use crate::verifier::request::recompute::{blind_batch, list_differences, read_list, ruleset_differences};
+use crate::verifier::request::recompute::{ListFile, blind_batch, list_differences, read_list, ruleset_differences};
 
 /// The `format` of a sample.
 pub(super) const FORMAT: &str = "oblink/audit-sample/1";
@@ -104,9 +104,9 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
     if !secret.belongs_to(manifest) {
         differences.push("blind_seed_digest");
     }
-    let (options, person_id) = (args.csv.options(), args.person_id.as_deref());
+    let file = ListFile::new(source, args.csv.options(), args.person_id.as_deref());
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
-    let list = read_list(&source, options.clone(), person_id, ruleset, conditions, &secret, true, reporter)?;
+    let list = read_list(&file, ruleset, conditions, &secret, true, reporter)?;
     differences.extend(list_differences(manifest, &list));
     let digests = directory.batches()?;
     let tree = Tree::new(digests.iter().map(blinded_leaf).collect());
@@ -127,7 +127,7 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
         None => u64::from_be_bytes(*system_bytes()?) >> 11,
     };
     let drawn = draw(&request.digest(), seed, list.pairs, u64::from(args.n));
-    let mut fields = fields_of(&source, options, person_id, &list, &drawn)?;
+    let mut fields = fields_of(&file, &list, &drawn)?;
     let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
     let salter = Salter::new(&secret.salt_seed, secret.request_id);
     let leaves =
@@ -196,20 +196,12 @@ fn check_output(source: &Source, output: &Path) -> Result<(), Failure> {
 type Fields = (u64, Vec<(String, String)>);
 
 /// Number and fields of the rows of these pairs, by a second reading.
-fn fields_of(
-    source: &Source,
-    mut options: CsvOptions,
-    person_id: Option<&str>,
-    list: &List,
-    drawn: &[u64],
-) -> Result<BTreeMap<u64, Fields>, Failure> {
+fn fields_of(file: &ListFile, list: &List, drawn: &[u64]) -> Result<BTreeMap<u64, Fields>, Failure> {
     let wanted: BTreeSet<u64> = drawn.iter().copied().collect();
     let submitted = list.rows().filter(|(_, _, reason)| reason.is_none()).map(|(number, _, _)| number);
     let pairs_of: BTreeMap<u64, u64> = submitted.zip(0..).filter(|(_, pair)| wanted.contains(pair)).collect();
-    options.of_request = true;
-    options.map.extend(person_id.map(|header| FieldMap { field: Field::PersonId, header: header.to_owned() }));
     let mut found = BTreeMap::new();
-    let summary = RowReader::open(source, &options)?.for_each_chunk(|chunk| {
+    let summary = file.open()?.for_each_chunk(|chunk| {
         let numbers = chunk.first_number()..chunk.first_number() + chunk.len() as u64;
         for (number, pair) in pairs_of.range(numbers) {
             let index = (number - chunk.first_number()) as usize;

@@ -27,7 +27,7 @@ use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 use crate::verifier::heads::FORMAT as KNOWN_HEAD;
 use crate::verifier::request::directory::{RequestDirectory, Secret, read_bounded};
-use crate::verifier::request::recompute::{blind_all, blinded_root, list_differences, read_list, ruleset_differences};
+use crate::verifier::request::recompute::{ListFile, blind_all, blinded_root, list_differences, read_list, ruleset_differences};
 
 /// The most bytes of a line of an extract.
 const LINE_BYTES_MAX: u64 = 1 << 23;
@@ -161,8 +161,8 @@ fn recompute(
         return Err(other_list(&differences));
     }
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
-    let (source, options) = (Source::from_path(input), args.format.options());
-    let list = read_list(&source, options, args.person_id.as_deref(), ruleset, conditions, secret, false, reporter)?;
+    let file = ListFile::new(Source::from_path(input), args.format.options(), args.person_id.as_deref());
+    let list = read_list(&file, ruleset, conditions, secret, false, reporter)?;
     let differences = list_differences(manifest, &list);
     if !differences.is_empty() {
         return Err(other_list(&differences));

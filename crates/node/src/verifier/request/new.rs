@@ -9,7 +9,7 @@ use oblink_session::request::{Manifest, Request, to_hex};
 use serde_json::json;
 
 use super::directory::{Secret, check_free, write};
-use super::recompute::{blind_all, blinded_root, read_list};
+use super::recompute::{ListFile, blind_all, blinded_root, read_list};
 use crate::cli::RequestNewArgs;
 use crate::date::{Date, unix_ms};
 use crate::failure::Failure;
@@ -41,8 +41,8 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
 
     let secret = Secret::generate(*system_bytes()?, today)?;
     let required_columns = conditions.required().map(str::to_owned).collect();
-    let person_id = args.person_id.as_deref();
-    let list = read_list(&args.csv.source(), args.csv.options(), person_id, ruleset, conditions, &secret, false, reporter)?;
+    let file = ListFile::new(args.csv.source(), args.csv.options(), args.person_id.as_deref());
+    let list = read_list(&file, ruleset, conditions, &secret, false, reporter)?;
     let left_out = list.left_out();
     if list.pairs == 0 {
         return Err(Failure::input("nothing_to_ask", "no row can be submitted: there is nothing to request")

@@ -16,25 +16,43 @@ use crate::rows::{CsvOptions, Field, FieldMap, RowReader, Source};
 use crate::verifier::conditions::Conditions;
 use crate::verifier::input::{Commitment, List};
 
+/// Where a request's list is, and how it is read: with the columns that requests alone have.
+pub(in crate::verifier) struct ListFile {
+    source: Source,
+    options: CsvOptions,
+}
+
+impl ListFile {
+    /// `person_id` is the header of the column that tells persons apart, where it is not called so.
+    pub(in crate::verifier) fn new(source: Source, mut options: CsvOptions, person_id: Option<&str>) -> Self {
+        options.of_request = true;
+        options.map.extend(person_id.map(|header| FieldMap { field: Field::PersonId, header: header.to_owned() }));
+        Self { source, options }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`RowReader::open`].
+    pub(in crate::verifier) fn open(&self) -> Result<RowReader, Failure> {
+        RowReader::open(&self.source, &self.options)
+    }
+}
+
 /// Reads the list for a request: its columns and its conditions with it.
 ///
 /// # Errors
 /// Exit 3: as [`List::read`].
 pub(in crate::verifier) fn read_list(
-    source: &Source,
-    mut options: CsvOptions,
-    person_id: Option<&str>,
+    file: &ListFile,
     ruleset: &'static Ruleset,
     conditions: Conditions,
     secret: &Secret,
     keep_leaves: bool,
     reporter: &Reporter,
 ) -> Result<List, Failure> {
-    options.of_request = true;
-    options.map.extend(person_id.map(|header| FieldMap { field: Field::PersonId, header: header.to_owned() }));
-    let reader = RowReader::open(source, &options)?;
     let commitment = Commitment { conditions, salter: Salter::new(&secret.salt_seed, secret.request_id), keep_leaves };
-    List::read(reader, ruleset, &Blinder::new(&secret.blind_seed, secret.request_id), Some(&commitment), reporter)
+    List::read(file.open()?, ruleset, &Blinder::new(&secret.blind_seed, secret.request_id), Some(&commitment), reporter)
 }
 
 /// Blinds batch `index` of a request anew, on all cores (SPEC BLD-1).

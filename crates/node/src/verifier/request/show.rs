@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::directory::{Found, RequestDirectory, Secret};
 use super::new::counts;
-use super::recompute::{blind_all, blinded_root, list_differences, read_list, ruleset_differences};
+use super::recompute::{ListFile, blind_all, blinded_root, list_differences, read_list, ruleset_differences};
 use crate::cli::RequestShowArgs;
 use crate::date::{Date, rfc3339};
 use crate::failure::Failure;
@@ -76,8 +76,8 @@ fn differences(
         differences.push("the day on which the list was made");
     }
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
-    let options = args.format.options();
-    let list = read_list(&Source::from_path(input), options, args.person_id.as_deref(), ruleset, conditions, &secret, false, reporter)?;
+    let file = ListFile::new(Source::from_path(input), args.format.options(), args.person_id.as_deref());
+    let list = read_list(&file, ruleset, conditions, &secret, false, reporter)?;
     differences.extend(list_differences(manifest, &list));
     if list.pairs != manifest.pairs || ruleset.tokens_per_pair() != manifest.tokens_per_pair {
         differences.push("blinded_root");
