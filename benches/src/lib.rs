@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod amount;
+pub mod authority;
 pub mod clock;
 pub mod compare;
 pub mod dalek;

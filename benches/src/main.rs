@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use oblink_benches::amount::amount;
+use oblink_benches::authority;
 use oblink_benches::compare::{self, Peer};
 use oblink_benches::{plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
@@ -32,8 +33,23 @@ enum Command {
     Ratios(RatioArgs),
     /// oblink beside other programs for private set intersection, on the same people, round by round. Downloads their wheels from PyPI.
     Compare(CompareArgs),
+    /// What it costs a session to be authorised: the same list asked unsigned and signed, in turns. Signs with ssh-keygen.
+    Authority(AuthorityArgs),
     /// A picture of what `scale` cost at several sizes.
     Plot(PlotArgs),
+}
+
+#[derive(Args, Debug)]
+struct AuthorityArgs {
+    /// Pairs that the verifier asks.
+    #[arg(long, default_value = "100k", value_parser = amount, value_name = "N")]
+    pairs: u64,
+    /// Records that the holder has.
+    #[arg(long, default_value = "1M", value_parser = amount, value_name = "M")]
+    records: u64,
+    /// Sessions of each kind that count.
+    #[arg(long, default_value = "7", value_parser = clap::value_parser!(u32).range(1..=100), value_name = "R")]
+    rounds: u32,
 }
 
 #[derive(Args, Debug)]
@@ -132,6 +148,9 @@ fn main() -> ExitCode {
         Command::Compare(CompareArgs { pairs, records, rounds, seed, peers, venv, python }) => {
             let options = compare::Options { pairs, records, rounds, seed, peers, venv, python };
             compare::run(&options, &cli.output, &reporter)
+        }
+        Command::Authority(AuthorityArgs { pairs, records, rounds }) => {
+            authority::run(pairs, records, rounds, &reporter).map_err(|error| Failure::input("authority", format!("{error:#}")))
         }
         Command::Plot(PlotArgs { files, output }) => plot::run(&files, &output)
             .map(|runs| reporter.answer(&format!("{runs} runs drawn in {}", output.display())))

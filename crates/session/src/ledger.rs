@@ -301,7 +301,8 @@ pub trait Ledger {
     /// [`LedgerError::PolicyChanged`], [`LedgerError::RequestRefused`], [`LedgerError::ClockBehind`]; `Busy` and `Storage`.
     fn open_session(&mut self, entry: &SessionEntry) -> Result<SessionOpening, LedgerError>;
 
-    /// Charges a batch. The same batch again is free, while the session is open; how often that happens is counted.
+    /// Charges a batch. The same batch again is free, while the session is open and until the verifier has signed its receipt; how often that
+    /// happens is counted.
     ///
     /// # Errors
     /// [`LedgerError::BatchConflict`], [`LedgerError::BudgetExhausted`], [`LedgerError::EpochEnded`], [`LedgerError::SessionNotOpen`],

@@ -26,6 +26,8 @@ struct Standing {
     grace_until: Option<u64>,
     suspended: bool,
     same_policy: bool,
+    /// Whether the verifier has signed the receipt.
+    acknowledged: bool,
 }
 
 impl Standing {
@@ -35,7 +37,8 @@ impl Standing {
                 "SELECT s.session, s.state, s.tokens, s.charged_tokens, s.batches, s.charged_batches, e.ended_unix_ms IS NOT NULL,
                    s.verifier, e.grace_until_unix_ms,
                    EXISTS (SELECT 1 FROM suspensions p WHERE p.resumed_entry IS NULL AND p.scope IN (s.verifier, zeroblob(32))),
-                   s.policy IS (SELECT digest FROM policies ORDER BY entry DESC LIMIT 1)
+                   s.policy IS (SELECT digest FROM policies ORDER BY entry DESC LIMIT 1),
+                   EXISTS (SELECT 1 FROM receipts r WHERE r.session = s.session AND r.verifier_signature IS NOT NULL)
                  FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
             )?
             .query_row([session_id], |row| {
@@ -51,6 +54,7 @@ impl Standing {
                     grace_until: row.get(8)?,
                     suspended: row.get(9)?,
                     same_policy: row.get(10)?,
+                    acknowledged: row.get(11)?,
                 })
             })
             .optional()?)
@@ -201,7 +205,8 @@ fn charge(
     if !standing.same_policy {
         return Ok(Err(LedgerError::PolicyChanged));
     }
-    if standing.state != "open" {
+    // A verifier that died before it had the receipt has lost its answers with it: until it signs, the same batches are still free.
+    if !(standing.state == "open" || standing.state == "complete" && !standing.acknowledged) {
         return Ok(Err(LedgerError::SessionNotOpen));
     }
     let charged: Option<[u8; 32]> = transaction

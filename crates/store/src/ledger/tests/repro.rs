@@ -140,7 +140,7 @@ fn repro_request_ids_of_two_verifiers_do_not_meet() {
 
 /// BAT-3: a batch was evaluated again for nothing, without end and in sessions that were over.
 #[test]
-fn repro_the_same_batch_is_free_so_often_and_while_the_session_is_open() {
+fn repro_the_same_batch_is_free_so_often_and_until_the_receipt_is_signed() {
     let (_home, mut ledger) = Home::with_epoch();
     ledger.open_session(&session(1)).unwrap();
     ledger.charge(&batch(1, 0, 10)).unwrap();
@@ -162,6 +162,12 @@ fn repro_the_same_batch_is_free_so_often_and_while_the_session_is_open() {
     let SessionOpening::Resumed { charged, .. } = ledger.open_session(&session(1)).unwrap() else { panic!() };
     assert_eq!(charged.iter().map(|batch| batch.evaluated_digest).collect::<Vec<_>>(), [None, Some([21; 32]), None]);
     ledger.complete(&completion(1)).unwrap();
+    // A verifier that lost the receipt, and its answers with it, can still get both; one that has signed the receipt has them.
+    assert!(matches!(ledger.charge(&batch(1, 0, 10)), Err(LedgerError::TooOften { index: 0 })));
+    for index in 1..3 {
+        assert_eq!(ledger.charge(&batch(1, index, 10)).unwrap(), ChargeOutcome::Same);
+    }
+    ledger.acknowledge(&[1; 16], &[9; 64]).unwrap();
     for index in 0..3 {
         assert!(matches!(ledger.charge(&batch(1, index, 10)), Err(LedgerError::SessionNotOpen)));
     }
