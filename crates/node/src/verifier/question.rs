@@ -88,6 +88,9 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
     let secret = Secret::read(&directory.secret())?;
     let signatures = directory.read_signatures()?;
     warn(manifest, &signatures, home, reporter);
+    if directory.receipt().exists() {
+        reporter.warn("this request was answered before, as receipt.json says: a request is answered once");
+    }
     let other_list = |what: &str| {
         Failure::input("other_list", format!("this is not the list that the request commits to: {what}"))
             .with_hint("nothing was sent; give the --input, --map and --person-id of request new, or make a new request and have it signed")
