@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oblink_quic::{Connection, Fingerprint, FrameReceiver, FrameSender, Identity, Options, dial};
@@ -79,7 +79,8 @@ pub struct Admitted {
 }
 
 async fn receive(from: &mut FrameReceiver, due: FrameType) -> Result<Frame, No> {
-    let limit = |byte: u8| FrameType::from_byte(byte).filter(|kind| [due, FrameType::Refusal].contains(kind)).map(FrameType::body_bytes_max);
+    let limit =
+        |byte: u8| FrameType::from_byte(byte).filter(|kind| [due, FrameType::Refusal].contains(kind)).map(FrameType::body_bytes_max);
     let (kind, body) = tokio::time::timeout(LIMIT, from.receive(limit)).await.map_err(gone)?.map_err(gone)?;
     let frame = Frame::from_parts(kind, body).map_err(gone)?;
     if frame.kind == FrameType::Refusal { Err(No::Refused(Refusal::from_frame(&frame).map_err(gone)?)) } else { Ok(frame) }

@@ -45,8 +45,10 @@ fn an_epoch_that_is_used_up() {
 fn a_key_that_comes_back_after_its_epoch() {
     let house = House::new();
     let home = &house.agencies.holder.home;
-    let kept: Vec<(PathBuf, Vec<u8>)> =
-        [only_file(home, ".seed"), only_file(home, ".oblset")].into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let kept: Vec<(PathBuf, Vec<u8>)> = [only_file(home, ".seed"), only_file(home, ".oblset")]
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
     let begun = house.draft(4).signed_by(house.two());
     let peer = house.peer();
     let serving = house.serve();

@@ -51,8 +51,13 @@ fn ask_on(peer: &Peer, address: &str, asked: &Asked) -> bool {
 
 /// Every batch whose answer came is charged, each once.
 fn all_charged(house: &House, peer: &Peer, kill: usize) {
-    let charged: Vec<String> =
-        house.agencies.holder.logged(EntryKind::Charge).iter().map(|entry| entry.body["blinded_digest"].as_str().unwrap().to_owned()).collect();
+    let charged: Vec<String> = house
+        .agencies
+        .holder
+        .logged(EntryKind::Charge)
+        .iter()
+        .map(|entry| entry.body["blinded_digest"].as_str().unwrap().to_owned())
+        .collect();
     let once: HashSet<&String> = charged.iter().collect();
     assert_eq!(once.len(), charged.len(), "kill {kill}: a batch is charged twice");
     for digest in peer.answered() {

@@ -148,7 +148,9 @@ fn a_policy_in_which_one_person_signs_for_both() {
     let house = House::new();
     let mut rules = house.rules.clone();
     rules.verifier().officials.push("archer@holder".to_owned());
-    rules.allowed_signers = rules.allowed_signers.replace("\"countersign@oblink-1,policy@oblink-1\"", "\"countersign@oblink-1,policy@oblink-1,request@oblink-1\"");
+    rules.allowed_signers = rules
+        .allowed_signers
+        .replace("\"countersign@oblink-1,policy@oblink-1\"", "\"countersign@oblink-1,policy@oblink-1,request@oblink-1\"");
     let (policy, signers) = (house.agencies.file("p.toml", rules.toml()), house.agencies.file("p.signers", &rules.allowed_signers));
     let call = house.agencies.holder.call("policy propose --reason Both --out").arg(house.agencies.at("both"));
     let ended = call.path("--policy", &policy).path("--allowed-signers", &signers).run();

@@ -128,7 +128,8 @@ fn a_signer_who_was_revoked_by_a_tightening() {
 #[test]
 fn a_signer_whose_key_has_expired() {
     let house = House::with(|rules| {
-        rules.allowed_signers = rules.allowed_signers.replacen("\"request@oblink-1\"", &format!("\"request@oblink-1\",valid-before=\"{}\"", stamp(0)), 1);
+        rules.allowed_signers =
+            rules.allowed_signers.replacen("\"request@oblink-1\"", &format!("\"request@oblink-1\",valid-before=\"{}\"", stamp(0)), 1);
     });
     house.denied(&house.request("r"), "signer_expired");
 }
@@ -137,7 +138,8 @@ fn a_signer_whose_key_has_expired() {
 #[test]
 fn a_signer_whose_key_is_not_valid_yet() {
     let house = House::with(|rules| {
-        rules.allowed_signers = rules.allowed_signers.replacen("\"request@oblink-1\"", &format!("\"request@oblink-1\",valid-after=\"{}\"", stamp(2)), 1);
+        rules.allowed_signers =
+            rules.allowed_signers.replacen("\"request@oblink-1\"", &format!("\"request@oblink-1\",valid-after=\"{}\"", stamp(2)), 1);
     });
     house.denied(&house.request("r"), "signer_not_yet_valid");
 }

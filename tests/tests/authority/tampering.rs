@@ -50,10 +50,8 @@ fn rebuild(connection: &Connection) {
 #[test]
 fn a_row_edited() {
     shows(|connection| {
-        let changed = connection.execute(
-            "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'doe@verifier', 'roe@verifier') AS BLOB) WHERE kind = 8",
-            [],
-        );
+        let changed = connection
+            .execute("UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'doe@verifier', 'roe@verifier') AS BLOB) WHERE kind = 8", []);
         assert_eq!(changed.unwrap(), 2);
     });
 }
@@ -63,10 +61,7 @@ fn a_row_edited() {
 fn a_row_edited_and_the_tree_made_anew() {
     shows(|connection| {
         connection
-            .execute(
-                "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'doe@verifier', 'zoe@verifier') AS BLOB) WHERE kind = 8",
-                [],
-            )
+            .execute("UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'doe@verifier', 'zoe@verifier') AS BLOB) WHERE kind = 8", [])
             .unwrap();
         rebuild(connection);
     });

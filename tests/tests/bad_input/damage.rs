@@ -120,7 +120,15 @@ fn seal_under_another_ruleset(agencies: &Agencies) {
     std::fs::write(&seed, [9; 32]).unwrap();
     std::fs::set_permissions(&seed, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut ledger = SqliteLedger::open(&home.join("ledger.sqlite")).unwrap();
-    let entry = EpochEntry { verifier: None, offer: set.offer().clone(), records: 1, rejected: 0, input_digest: None, limits: EpochLimits::default(), clock_unix_ms: 1 };
+    let entry = EpochEntry {
+        verifier: None,
+        offer: set.offer().clone(),
+        records: 1,
+        rejected: 0,
+        input_digest: None,
+        limits: EpochLimits::default(),
+        clock_unix_ms: 1,
+    };
     ledger.begin_epoch(&entry).unwrap();
 }
 

@@ -24,6 +24,7 @@ use super::disclosures::{self, Disclosed};
 use super::epochs::OpenEpoch;
 use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
+use super::standing::Standing;
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, send, slices};
 use crate::usage::Usage;
@@ -272,8 +273,18 @@ async fn stopped(session: &Running) -> Refusal {
         (policy_of(&session), session.offer().descriptor.epoch_id)
     };
     loop {
-        if let Some(refusal) = standing.borrow_and_update().stops(session.verifier.as_bytes(), policy, &epoch_id) {
-            return refusal;
+        let seen = standing.borrow_and_update().stops(session.verifier.as_bytes(), policy, &epoch_id);
+        if let Some(refusal) = seen {
+            // It may have been seen before the session was admitted, under another policy since: what counts is the ledger as it is now.
+            let shared = Arc::clone(&session.shared);
+            match blocking(move || Ok(Standing::read(&shared.ledger())?)).await {
+                Ok(now) => {
+                    if let Some(refusal) = now.stops(session.verifier.as_bytes(), policy, &epoch_id) {
+                        return refusal;
+                    }
+                }
+                Err(_) => return refusal,
+            }
         }
         if standing.changed().await.is_err() {
             // Nobody looks any more: the program stops.

@@ -182,6 +182,9 @@ ALTER TABLE sessions ADD COLUMN disclosure TEXT NOT NULL DEFAULT 'none' CHECK (d
 ALTER TABLE sessions ADD COLUMN resumes INTEGER NOT NULL DEFAULT 0 CHECK (resumes >= 0);
 ALTER TABLE sessions ADD COLUMN entry INTEGER;
 
+-- The full reason, which stays here; of rows that an older ledger brought nothing.
+ALTER TABLE refusals ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+
 ALTER TABLE charges ADD COLUMN entry INTEGER;
 CREATE TRIGGER charges_stay BEFORE UPDATE OF session, batch, tokens, blinded_digest, statement, charged_unix_ms, entry ON charges
   BEGIN SELECT RAISE(ABORT, 'a charge stays'); END;

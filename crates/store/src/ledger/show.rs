@@ -77,7 +77,7 @@ impl SqliteLedger {
         let detail = &detail[..detail.floor_char_boundary(DETAIL_BYTES_MAX)];
         let reason = reason.map_or("", |reason| &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            let (refusal, count): (u64, u64) = match refusal_to_count_in(transaction, verifier, code, detail)? {
+            let (refusal, count): (u64, u64) = match refusal_to_count_in(transaction, verifier, code, detail, reason)? {
                 Some(refusal) => transaction
                     .prepare_cached(
                         "UPDATE refusals SET count = count + 1, detail = ?2, refused_unix_ms = ?3 WHERE refusal = ?1
@@ -86,10 +86,10 @@ impl SqliteLedger {
                     .query_row(params![refusal, detail, now], |row| Ok((row.get(0)?, row.get(1)?)))?,
                 None => transaction
                     .prepare_cached(
-                        "INSERT INTO refusals (verifier, code, detail, first_unix_ms, refused_unix_ms) VALUES (?1, ?2, ?3, ?4, ?4)
+                        "INSERT INTO refusals (verifier, code, detail, reason, first_unix_ms, refused_unix_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
                          RETURNING refusal, count",
                     )?
-                    .query_row(params![verifier, code, detail, now], |row| Ok((row.get(0)?, row.get(1)?)))?,
+                    .query_row(params![verifier, code, detail, reason, now], |row| Ok((row.get(0)?, row.get(1)?)))?,
             };
             if count.is_power_of_two() {
                 let body = RequestRefused { code, count, detail: detail.to_owned(), reason: reason.to_owned(), refusal };
@@ -246,12 +246,15 @@ fn refusal_to_count_in(
     verifier: Option<&[u8; 32]>,
     code: u16,
     detail: &str,
+    reason: &str,
 ) -> Result<Option<i64>, Failure> {
+    // What goes out is the same for many reasons: one that is counted in another's row would be in no entry.
     let last: Option<(i64, bool)> = transaction
         .prepare_cached(
-            "SELECT refusal, code = ?2 AND detail = ?3 FROM refusals WHERE verifier IS ?1 ORDER BY refused_unix_ms DESC, refusal DESC LIMIT 1",
+            "SELECT refusal, code = ?2 AND detail = ?3 AND reason = ?4 FROM refusals
+             WHERE verifier IS ?1 ORDER BY refused_unix_ms DESC, refusal DESC LIMIT 1",
         )?
-        .query_row(params![verifier, code, detail], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![verifier, code, detail, reason], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((refusal, true)) = last {
         return Ok(Some(refusal));
