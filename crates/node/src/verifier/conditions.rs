@@ -32,9 +32,9 @@ pub(super) struct Verdict {
     /// Its order's date as yyyymmdd, where one is required; else 0.
     pub(super) order_date: u32,
     /// Digest of its person's identifier, where persons are counted; else 0.
-    pub(super) person: u64,
+    pub(super) person: u128,
     /// Digest of its tokens; likewise.
-    pub(super) address: u64,
+    pub(super) address: u128,
 }
 
 impl Conditions {
@@ -156,30 +156,29 @@ fn missing(field: Field) -> &'static str {
     }
 }
 
-/// The first eight bytes of SHA-256 over length-prefixed parts: the same in every run, so that what is left out is, too. Among 10 million
-/// persons the odds that two count as one, and an address of theirs is left out, are below 3 in a million.
-fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+/// The first sixteen bytes of SHA-256 over length-prefixed parts: the same in every run, and no two different things will ever meet in it.
+fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u128 {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     let digest: [u8; 32] = hash.finalize().into();
-    digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    digest.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
-/// Counts the different addresses of each person, in about 40 bytes a person.
+/// Counts the different addresses of each person, in about 80 bytes a person.
 pub(super) struct Persons {
     max: u32,
     /// Person → first address, number of addresses.
-    first: HashMap<u64, (u64, u32)>,
+    first: HashMap<u128, (u128, u32)>,
     /// Person and address, for the addresses after the first.
-    further: HashSet<(u64, u64)>,
+    further: HashSet<(u128, u128)>,
 }
 
 impl Persons {
     /// Whether one more row of this person with this address is within the limit; if so it counts. The same address again does not.
-    pub(super) fn admit(&mut self, person: u64, address: u64) -> bool {
+    pub(super) fn admit(&mut self, person: u128, address: u128) -> bool {
         let (first, count) = self.first.entry(person).or_insert((address, 1));
         if *first == address || self.further.contains(&(person, address)) {
             return true;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use oblink_linkage::Ruleset;
 use oblink_quic::Fingerprint;
+use oblink_session::authority::Namespace;
 use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::head::LogHead;
 use oblink_session::limits::BATCH_TOKENS_DEFAULT;
@@ -104,7 +105,7 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
         return Err(other_list(&differences.join(", ")));
     }
     // Before the list is read: that is long, and this is quick.
-    let signatures = signatures.into_iter().map(|found| found.bytes).collect();
+    let signatures = to_send(signatures);
     let question = Question::authorised(directory.request().clone(), signatures, directory.batches()?)?;
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
     let file = ListFile::new(args.csv.source(), args.csv.options(), args.person_id.as_deref());
@@ -115,6 +116,13 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
     }
     let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
     Ok(Prepared { list, ruleset, blinder, question: Some(question), directory: Some(directory) })
+}
+
+/// The signatures that go with the request: all but those that are plainly for another purpose. A countersignature is the holder's business, and
+/// one that came along would make it refuse the request.
+fn to_send(signatures: Vec<Found>) -> Vec<Vec<u8>> {
+    let meant = |found: &Found| found.namespace.as_deref() != Some(Namespace::Countersign.as_str());
+    signatures.into_iter().filter(meant).map(|found| found.bytes).collect()
 }
 
 /// What the holder will refuse, as far as it shows here. Whether it does is the holder's to say.
@@ -132,7 +140,9 @@ fn warn(manifest: &Manifest, signatures: &[Found], home: &Home, reporter: &Repor
         reporter.warn("nobody has signed the request: a holder with a policy will refuse it");
     }
     for found in signatures {
-        if let Err(error) = &found.verdict {
+        if found.namespace.as_deref() == Some(Namespace::Countersign.as_str()) {
+            reporter.note(&format!("{}: a countersignature, which is not sent: the holder's operator files it", found.name));
+        } else if let Err(error) = &found.verdict {
             reporter.warn(&format!("{}: {error}", found.name));
         }
     }
