@@ -310,7 +310,7 @@ mod tests {
     fn what_was_sealed_for_an_epoch_that_ended_meanwhile_is_discarded() {
         let folder = tempfile::tempdir().unwrap();
         let (home, mut ledger) = home(folder.path(), &[FIRST, SECOND]);
-        ledger.end_epoch(&EPOCH, "trusted no longer", 2_000).unwrap();
+        ledger.end_epoch(&EPOCH, "trusted no longer", false, 2_000).unwrap();
         assert!(ledger.replace_set(&entry(SECOND)).is_err());
         discard(&home, &ledger, &EPOCH, &SECOND).unwrap();
         assert_eq!(there(&home), [false; 4]);

@@ -47,7 +47,8 @@ pub(super) fn propose(args: &PolicyProposeArgs, reporter: &Reporter) -> Result<(
         let scope = scope_of(&home, args.peer.as_deref())?;
         if suspension(ledger, &scope)?.is_none() {
             // Whoever is suspended after this was written, is not resumed by it.
-            reporter.warn(&format!("{}: not suspended now; a proposal ends no suspension that comes after it", scope_words(&home, &scope)?));
+            reporter
+                .warn(&format!("{}: not suspended now; a proposal ends no suspension that comes after it", scope_words(&home, &scope)?));
             reporter.help("the suspension of all, and that of one verifier, end each by itself: see `policy show`");
         }
         let resume = match scope {

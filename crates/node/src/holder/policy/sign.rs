@@ -24,7 +24,7 @@ pub(super) fn sign(args: &PolicySignArgs, reporter: &Reporter) -> Result<(), Fai
     };
     // Questions and touches go to the terminal; only the signature comes here.
     let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-n", Namespace::Policy.as_str(), "-f"])
+        .args(["-Y", "sign", "-q", "-n", Namespace::Policy.as_str(), "-f"])
         .arg(&args.key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
