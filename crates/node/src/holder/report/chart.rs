@@ -53,17 +53,17 @@ impl Chart<'_> {
         let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
         for value in [0, most / 2, most] {
             let at = y(value);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 6.0,
                 at + 4.0,
                 number(value)
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{LEFT}\" y=\"{0:.1}\">{1}</text><text x=\"{right}\" y=\"{0:.1}\" text-anchor=\"end\">{2}</text>\n",
+            "<text x=\"{LEFT}\" y=\"{0:.1}\">{1}</text><text x=\"{right}\" y=\"{0:.1}\" text-anchor=\"end\">{2}</text>",
             bottom + 20.0,
             escaped(self.span_words.0),
             escaped(self.span_words.1)
