@@ -228,6 +228,8 @@ pub struct RefusalRow {
     pub code: u16,
     /// For people; of the latest one.
     pub detail: String,
+    /// The full reason, which did not go out; empty where there is no more to say than the detail.
+    pub reason: String,
     /// How many they are.
     pub count: u64,
     /// When the first of them was, milliseconds since 1970.

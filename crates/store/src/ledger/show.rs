@@ -222,7 +222,7 @@ impl SqliteLedger {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached(
-                    "SELECT verifier, code, detail, count, first_unix_ms, refused_unix_ms FROM refusals
+                    "SELECT verifier, code, detail, count, first_unix_ms, refused_unix_ms, reason FROM refusals
                      ORDER BY refused_unix_ms DESC, refusal DESC LIMIT ?1",
                 )?
                 .query_map([most], |row| {
@@ -233,6 +233,7 @@ impl SqliteLedger {
                         count: row.get(3)?,
                         first_unix_ms: row.get(4)?,
                         refused_unix_ms: row.get(5)?,
+                        reason: row.get(6)?,
                     })
                 })?
                 .collect::<Result<Vec<_>, _>>()?)

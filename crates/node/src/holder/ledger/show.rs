@@ -1,11 +1,9 @@
 //! `ledger show`: what was sealed, asked, delivered, refused and decided. Counts, digests, times; no request's text.
 
-use std::collections::HashMap;
-
 use oblink_session::error::RefusalCode;
 use oblink_session::request::to_hex;
-use oblink_store::ledger::entries::{EntryKind, RequestRefused};
-use oblink_store::ledger::{NO_PARTY, Scope, SessionState, SqliteLedger};
+use oblink_store::ledger::entries::EntryKind;
+use oblink_store::ledger::{Scope, SessionState, SqliteLedger};
 use serde_json::{Value, json};
 
 use super::{label, time};
@@ -117,21 +115,6 @@ fn acts(ledger: &SqliteLedger) -> Result<Vec<(EntryKind, u64, Value)>, Failure> 
     Ok(acts)
 }
 
-/// The full reasons of refusals, which the log alone has: by verifier and code the latest that was written out.
-fn reasons(ledger: &SqliteLedger) -> Result<HashMap<([u8; 32], u16), String>, Failure> {
-    let mut reasons = HashMap::new();
-    ledger.entries(0, &mut |entry| {
-        if entry.kind == EntryKind::RequestRefused
-            && let Ok(body) = serde_json::from_str::<RequestRefused>(entry.body)
-            && !body.reason.is_empty()
-        {
-            reasons.insert((entry.party, body.code), body.reason);
-        }
-        Ok(())
-    })?;
-    Ok(reasons)
-}
-
 /// Epochs and their sets.
 fn sealed(ledger: &SqliteLedger, peers: &Peers, reporter: &Reporter) -> Result<(), Failure> {
     for epoch in ledger.epochs()? {
@@ -223,9 +206,8 @@ fn asked(ledger: &SqliteLedger, peers: &Peers, reporter: &Reporter) -> Result<()
         );
         print(reporter, &object, &line);
     }
-    let reasons = reasons(ledger)?;
     for refusal in ledger.refusals(LATEST)? {
-        let reason = reasons.get(&(refusal.verifier.unwrap_or(NO_PARTY), refusal.code));
+        let reason = Some(&refusal.reason).filter(|reason| !reason.is_empty());
         let verifier = refusal.verifier.map(|verifier| label(peers, &verifier));
         let code = RefusalCode::from_u16(refusal.code).name();
         let object = json!({

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use oblink_session::error::RefusalCode;
 use oblink_session::request::{Request, to_hex};
-use oblink_store::ledger::entries::{Countersignature, EntryKind, Operator, RequestRefused, SignerBody};
-use oblink_store::ledger::{NO_PARTY, Scope, SessionRow, SessionState, SqliteLedger, VerifyReport};
+use oblink_store::ledger::entries::{Countersignature, EntryKind, Operator, SignerBody};
+use oblink_store::ledger::{Scope, SessionRow, SessionState, SqliteLedger, VerifyReport};
 
 use super::budgets;
 use super::html::Cell;
@@ -58,7 +58,7 @@ pub(super) fn page(home: &Home, ledger: &SqliteLedger, whole: &VerifyReport) -> 
         requests,
         budgets: all_budgets,
         listings: vec![
-            refusals(ledger, &log, &peers)?,
+            refusals(ledger, &peers)?,
             signed.listing(),
             policies_listing(&policies),
             suspensions(ledger, &peers)?,
@@ -74,7 +74,6 @@ pub(super) fn page(home: &Home, ledger: &SqliteLedger, whole: &VerifyReport) -> 
 /// Entries that no table lists.
 #[derive(Default)]
 struct Log {
-    refusals: Vec<([u8; 32], RequestRefused)>,
     countersignatures: Vec<Countersignature>,
     operators: Vec<(u64, Operator)>,
 }
@@ -85,7 +84,6 @@ impl Log {
         ledger.entries(0, &mut |entry| {
             // The ledger was verified: a body is what its kind says.
             match entry.kind {
-                EntryKind::RequestRefused => log.refusals.extend(serde_json::from_str(entry.body).ok().map(|body| (entry.party, body))),
                 EntryKind::Countersignature => log.countersignatures.extend(serde_json::from_str::<Countersignature>(entry.body).ok()),
                 EntryKind::Operator => log.operators.extend(serde_json::from_str(entry.body).ok().map(|body| (entry.unix_ms, body))),
                 _ => {}
@@ -173,25 +171,23 @@ fn request(ledger: &SqliteLedger, peers: &Peers, session: &SessionRow, signed: &
     })
 }
 
-/// Refusals by code and reason; the ledger writes a reason out when a count begins and whenever it has doubled.
-fn refusals(ledger: &SqliteLedger, log: &Log, peers: &Peers) -> Result<Listing, Failure> {
+/// Refusals by code and reason.
+fn refusals(ledger: &SqliteLedger, peers: &Peers) -> Result<Listing, Failure> {
     let rows = ledger.refusals(u32::MAX)?.into_iter().map(|row| {
-        let known = row.verifier.unwrap_or(NO_PARTY);
-        let reason = log.refusals.iter().rev().find(|(party, body)| *party == known && body.code == row.code && !body.reason.is_empty());
         vec![
             RefusalCode::from_u16(row.code).name().into(),
             row.verifier.map_or_else(|| NONE.to_owned(), |verifier| label(peers, &verifier)).into(),
             row.count.into(),
             time(row.first_unix_ms).into(),
             time(row.refused_unix_ms).into(),
-            reason.map_or_else(|| row.detail.clone(), |(_, body)| body.reason.clone()).into(),
+            if row.reason.is_empty() { row.detail } else { row.reason }.into(),
         ]
     });
     Ok(Listing {
         id: "refusals",
         heading: "Refusals",
         caption: "Refusals by reason",
-        headings: &["code", "verifier", "count", "first", "latest", "why, of the latest written out"],
+        headings: &["code", "verifier", "count", "first", "latest", "why"],
         rows: rows.collect(),
     })
 }
