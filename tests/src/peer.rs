@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub struct Peer {
     elements: AtomicU64,
     /// Blinded digests of the batches whose answers came.
     answered: Mutex<Vec<[u8; 32]>>,
+    /// Whether to wait for nothing more.
+    over: AtomicBool,
 }
 
 /// A connection of its, with the control stream.
@@ -78,10 +80,14 @@ pub struct Admitted {
     request_digest: [u8; 32],
 }
 
-async fn receive(from: &mut FrameReceiver, due: FrameType) -> Result<Frame, No> {
+async fn receive(peer: &Peer, from: &mut FrameReceiver, due: FrameType) -> Result<Frame, No> {
     let limit =
         |byte: u8| FrameType::from_byte(byte).filter(|kind| [due, FrameType::Refusal].contains(kind)).map(FrameType::body_bytes_max);
-    let (kind, body) = tokio::time::timeout(LIMIT, from.receive(limit)).await.map_err(gone)?.map_err(gone)?;
+    let (kind, body) = tokio::select! {
+        biased;
+        received = tokio::time::timeout(LIMIT, from.receive(limit)) => received.map_err(gone)?.map_err(gone)?,
+        () = peer.given_up() => return Err(No::Gone("given up".to_owned())),
+    };
     let frame = Frame::from_parts(kind, body).map_err(gone)?;
     if frame.kind == FrameType::Refusal { Err(No::Refused(Refusal::from_frame(&frame).map_err(gone)?)) } else { Ok(frame) }
 }
@@ -95,7 +101,7 @@ async fn begin(connection: &Connection, batch: &Batch) -> Result<FrameReceiver, 
 }
 
 async fn end(peer: &Peer, batch: &Batch, mut from: FrameReceiver) -> Result<Evaluated, No> {
-    let answer = receive(&mut from, FrameType::Evaluated).await?;
+    let answer = receive(peer, &mut from, FrameType::Evaluated).await?;
     let evaluated = Evaluated::from_frame(&answer).unwrap();
     peer.elements.fetch_add(evaluated.evaluated.len() as u64, Ordering::SeqCst);
     peer.answered.lock().unwrap().push(blinded_digest(batch.index, &batch.blinded));
@@ -122,6 +128,7 @@ impl Peer {
             holder: fingerprint_bytes(&holder.fingerprint),
             elements: AtomicU64::new(0),
             answered: Mutex::default(),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -146,6 +153,17 @@ impl Peer {
         &self.statement
     }
 
+    /// Waits for nothing more, in whatever thread it does; or does again. A holder that is killed says nothing: only silence shows it.
+    pub fn give_up(&self, over: bool) {
+        self.over.store(over, Ordering::SeqCst);
+    }
+
+    async fn given_up(&self) {
+        while !self.over.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn block<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
@@ -157,8 +175,11 @@ impl Peer {
     pub fn dial(&self, address: &str) -> Result<Line<'_>, No> {
         self.block(async {
             let address = address.parse().unwrap();
-            let connection =
-                dial(address, &self.identity, Fingerprint::from_bytes(self.holder), &Options::default()).await.map_err(gone)?;
+            let options = Options::default();
+            let connection = tokio::select! {
+                dialed = dial(address, &self.identity, Fingerprint::from_bytes(self.holder), &options) => dialed.map_err(gone)?,
+                () = self.given_up() => return Err(No::Gone("given up".to_owned())),
+            };
             let (to, from) = connection.open_stream().await.map_err(gone)?;
             Ok(Line { peer: self, connection, to, from })
         })
@@ -235,7 +256,7 @@ impl Line<'_> {
         let frame = hello.to_frame().unwrap();
         let welcome = self.peer.block(async {
             self.to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
-            receive(&mut self.from, FrameType::Welcome).await
+            receive(self.peer, &mut self.from, FrameType::Welcome).await
         })?;
         let welcome = Welcome::from_frame(&welcome).unwrap();
         let request_digest = Sha256::digest(&hello.request).into();
@@ -277,7 +298,7 @@ impl Line<'_> {
             for frame in frames {
                 self.to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
             }
-            receive(&mut self.from, due).await
+            receive(self.peer, &mut self.from, due).await
         })
     }
 
@@ -289,7 +310,7 @@ impl Line<'_> {
         let frame = Complete { transcript }.to_frame().unwrap();
         self.peer.block(async {
             self.to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
-            receive(&mut self.from, FrameType::Receipt).await
+            receive(self.peer, &mut self.from, FrameType::Receipt).await
         })
     }
 

@@ -304,6 +304,25 @@ fn policy_of(session: &HolderSession) -> Option<[u8; 32]> {
 /// From Welcome to Closed.
 async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut FrameSender, from: &mut FrameReceiver) -> Result<(), End> {
     let mut streams: JoinSet<Result<(), End>> = JoinSet::new();
+    let ended = all_streams(connection, session, to, from, &mut streams).await;
+    if matches!(ended, Err(End::Line(_) | End::Replaced)) {
+        // A verifier that was refused on a stream beside may leave, or come back, before that shows here: the ledger hears of it all the same.
+        while let Some(joined) = streams.join_next().await {
+            if let Ok(Err(refused @ End::Refused(_))) = joined {
+                return Err(refused);
+            }
+        }
+    }
+    ended
+}
+
+async fn all_streams(
+    connection: &Connection,
+    session: &Arc<Running>,
+    to: &mut FrameSender,
+    from: &mut FrameReceiver,
+    streams: &mut JoinSet<Result<(), End>>,
+) -> Result<(), End> {
     let mut before = session.traffic.totals();
     loop {
         tokio::select! {
