@@ -97,6 +97,11 @@ impl House {
 
     /// The honest program and a modified one are both refused with not_authorised, for this reason in the ledger alone; nothing is evaluated.
     pub(crate) fn denied(&self, request: &RequestDir, word: &str) {
+        self.denied_as(request, word, word);
+    }
+
+    /// The same where the honest program does not send all that a modified one does.
+    pub(crate) fn denied_as(&self, request: &RequestDir, word: &str, modified: &str) {
         let serving = self.serve();
         let ended = self.fails(&serving, request, 4, "not_authorised");
         assert!(!ended.stderr.contains(word), "the full reason went out: {ended}");
@@ -105,6 +110,7 @@ impl House {
         let asked = request.taken().with_signatures(signatures.iter().map(|file| std::fs::read(file).unwrap()).collect());
         let peer = self.peer();
         assert_eq!(peer.refused(serving.address(), &asked), RefusalCode::NotAuthorised);
+        self.agencies.refusal(20, &format!("{modified}: "));
         assert_eq!(peer.elements(), 0);
         drop(serving.stop());
         self.agencies.nothing_evaluated();
