@@ -145,7 +145,9 @@ impl From<StoreError> for Failure {
             StoreError::NoTags => Self::input("nothing_to_seal", "no record can be sealed: none has a name, a full address and a ZIP code")
                 .with_hint("see the counts by reason above, and the --map of the columns"),
             StoreError::LedgerVersion { .. } | StoreError::LedgerDamaged { .. } => {
-                Self::input("ledger", what).with_hint("use the version of oblink that wrote it, or restore it from a backup")
+                Self::input("ledger", what).with_hint(
+                    "use the version of oblink that wrote it; where it is damaged, begin a new home: verifiers notice a backup that is put in its place",
+                )
             }
             StoreError::Tampered(_) => Self::peer("ledger_tampered", what).with_hint(
                 "leave the file as it is and make a copy; compare with the heads that witnesses and verifiers have, and tell the auditors",

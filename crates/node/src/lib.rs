@@ -23,6 +23,7 @@ mod request_view;
 pub mod results;
 pub mod rows;
 mod space;
+mod ssh_keygen;
 mod tokens;
 pub mod usage;
 pub mod verifier;

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use super::operator;
 use super::policy::directory::read_signature;
-use super::policy::{in_force, sign_with};
+use super::policy::in_force;
 use crate::cli::{CountersignArgs, HolderRequestCommand, HolderRequestShowArgs, RefuseArgs};
 use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
 use crate::home::{Home, Role};
 use crate::report::Reporter;
-use crate::request_view;
+use crate::{request_view, ssh_keygen};
 
 /// The request's file in its directory.
 const REQUEST: &str = "request.json";
@@ -63,7 +63,7 @@ fn read(path: &Path) -> Result<Found, Failure> {
 
 impl Found {
     /// The signatures in its directory, with their files' names, in the order of these.
-    fn signatures(&self) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    fn signatures(&self) -> Result<Vec<request_view::Found>, Failure> {
         let Some(folder) = self.directory.as_ref().map(|directory| directory.join("signatures")) else { return Ok(Vec::new()) };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -75,25 +75,7 @@ impl Found {
         paths.sort();
         paths.truncate(SIGNATURES_MAX + 1);
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        paths.iter().map(|path| Ok((name(path), read_signature(path)?))).collect()
-    }
-}
-
-/// A signature as its bytes alone say it, without a policy.
-fn describe(name: &str, armoured: &[u8], request: &Request) -> (Value, String) {
-    let looked = Signature::parse(armoured).and_then(|signature| {
-        let namespace = signature.namespace().to_owned();
-        signature.verify(&namespace, request.bytes()).map(|verified| (namespace, verified))
-    });
-    match looked {
-        Ok((namespace, verified)) => (
-            json!({
-                "file": name, "holds": true, "namespace": namespace, "key": verified.key_fingerprint(),
-                "key_type": verified.key_type().as_str(), "user_present": verified.user_present(),
-            }),
-            format!("  {name}: {} {} in {namespace}", verified.key_type().as_str(), verified.key_fingerprint()),
-        ),
-        Err(error) => (json!({ "file": name, "holds": false, "why": error.to_string() }), format!("  {name}: DOES NOT HOLD: {error}")),
+        paths.iter().map(|path| Ok(request_view::Found::look(name(path), read_signature(path)?, &self.request))).collect()
     }
 }
 
@@ -105,25 +87,17 @@ fn show(args: &HolderRequestShowArgs, reporter: &Reporter) -> Result<(), Failure
         return Err(unsigned());
     };
     let signatures = found.signatures()?;
-    let described: Vec<(Value, String)> = signatures.iter().map(|(name, bytes)| describe(name, bytes, request)).collect();
-    let mut text = request_view::lines(request, manifest);
-    text.push(format!("{:<16}{}", "signatures", if described.is_empty() { "none here".to_owned() } else { described.len().to_string() }));
-    text.extend(described.iter().map(|(_, line)| line.clone()));
+    let mut text = request_view::lines(request, manifest, &signatures);
     let verdict = args.home.as_ref().map(|home| judge(home, &found, &signatures)).transpose()?;
     if let Some((_, lines)) = &verdict {
         text.extend(lines.iter().cloned());
     }
-    text.push(format!("to countersign: {}", sign_with(Namespace::Countersign, &found.file)));
-    reporter.json(&json!({
-        "request": found.file.display().to_string(),
-        "request_digest": to_hex(&request.digest()),
-        "tokens": request.tokens(),
-        "batches": request.batches(),
-        "manifest": request_view::members(manifest),
-        "signatures": described.iter().map(|(object, _)| object).collect::<Vec<_>>(),
-        "verdict": verdict.map(|(object, _)| object),
-        "sign_with": sign_with(Namespace::Countersign, &found.file),
-    }));
+    let line = ssh_keygen::line(Namespace::Countersign, &found.file);
+    text.push(format!("to countersign: {line}"));
+    let mut object = request_view::object(&found.file.display().to_string(), request, manifest, &signatures);
+    object.insert("verdict".to_owned(), json!(verdict.map(|(object, _)| object)));
+    object.insert("sign_with".to_owned(), line.into());
+    reporter.json(&Value::Object(object));
     reporter.answer(&text.join("\n"));
     Ok(())
 }
@@ -134,7 +108,7 @@ fn unsigned() -> Failure {
 }
 
 /// What this holder's policy would say of the request now, with the signatures that are here and in the ledger.
-fn judge(home: &Path, found: &Found, signatures: &[(String, Vec<u8>)]) -> Result<(Value, Vec<String>), Failure> {
+fn judge(home: &Path, found: &Found, signatures: &[request_view::Found]) -> Result<(Value, Vec<String>), Failure> {
     let home = Home::open(home, Role::Holder)?;
     let ledger = SqliteLedger::open(&home.ledger())?;
     let (request, digest) = (&found.request, found.request.digest());
@@ -149,12 +123,11 @@ fn judge(home: &Path, found: &Found, signatures: &[(String, Vec<u8>)]) -> Result
         (Some(policy), Some(manifest)) => {
             let epoch = ledger.current_epoch(&manifest.verifier)?;
             // Its own signatures travel with the request; those of this side are in the ledger, and perhaps beside it too.
+            let countersigns = |found: &&request_view::Found| found.namespace.as_deref() == Some(Namespace::Countersign.as_str());
             let own: Vec<Vec<u8>> = signatures
                 .iter()
-                .filter(|(_, bytes)| {
-                    Signature::parse(bytes).is_ok_and(|signature| signature.namespace() != Namespace::Countersign.as_str())
-                })
-                .map(|(_, bytes)| bytes.clone())
+                .filter(|found| found.namespace.is_some() && !countersigns(found))
+                .map(|found| found.bytes.clone())
                 .collect();
             let verdict = authorise(&Facts {
                 policy: &policy.policy,
@@ -211,7 +184,7 @@ fn countersign(args: &CountersignArgs, reporter: &Reporter) -> Result<(), Failur
         let not = |code, why: &str| Failure::refused(code, format!("{}: {why}", path.display()));
         let of = |error: SignatureError| match error {
             SignatureError::Namespace => {
-                not("wrong_namespace", &error.to_string()).with_hint(format!("sign with: {}", sign_with(namespace, &found.file)))
+                not("wrong_namespace", &error.to_string()).with_hint(format!("sign with: {}", ssh_keygen::line(namespace, &found.file)))
             }
             SignatureError::Invalid => {
                 not("signature_invalid", &error.to_string()).with_hint("it is over another file, or the request was edited")

@@ -6,6 +6,8 @@
 //! statement.key   likewise: signs batches and receipts
 //! peers.toml      label -> fingerprint
 //! epochs/ sets/ receipts/ ledger.sqlite    what sealing and sessions leave
+//! policy/         holder: copies of the policy in force; the ledger's is the one that counts
+//! heads/          verifier: the latest head of each holder's ledger that it knows, FINGERPRINT.json
 //! ```
 //! The directory and those in it are 0700.
 

@@ -162,7 +162,8 @@ proptest! {
         bytes in pieces(),
         steps in prop::collection::vec(1_usize..70, 1..5),
         block_bytes in 1_usize..60,
-        record_bytes_max in prop_oneof![1_usize..60, Just(1_000_000)],
+        // No less than a mark of byte order, which is read whole before a record begins: the program has one limit, and it is far above.
+        record_bytes_max in prop_oneof![3_usize..60, Just(1_000_000)],
     ) {
         prop_assert_eq!(divide(&bytes, &steps, block_bytes, record_bytes_max), one_at_a_time(&bytes, record_bytes_max));
     }

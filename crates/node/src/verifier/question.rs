@@ -19,7 +19,7 @@ use rand::rngs::SysRng;
 
 use super::conditions::Conditions;
 use super::input::List;
-use super::request::directory::{Found, RequestDirectory, Secret, read_bounded};
+use super::request::directory::{RequestDirectory, Secret, read_bounded};
 use super::request::recompute::{ListFile, list_differences, read_list, ruleset_differences};
 use crate::cli::CheckArgs;
 use crate::date::{rfc3339, unix_ms};
@@ -28,6 +28,7 @@ use crate::files::write_atomically;
 use crate::home::Home;
 use crate::random::system_bytes;
 use crate::report::Reporter;
+use crate::request_view::Found;
 use crate::rows::RowReader;
 use crate::tokens::ruleset_by_name;
 

@@ -51,8 +51,9 @@ pub(in crate::holder) fn agree(home: &Home, in_force: Option<&PolicyRecord>) -> 
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
             (None, Ok(_)) => {
                 return Err(edited(format!("{shown} is there, and no policy was ever applied: a file alone is none")).with_hint(
-                    "if a policy was in force before, the ledger was lost or put back: restore it from its backup; else move the file away, and bring \
-                     it into force by `policy propose`, `sign` and `apply`",
+                    "if a policy was in force before, this is not the true ledger: find that one. Do not put a backup in its place: verifiers \
+                     notice it, and end with exit 6. If it is lost, begin a new home, which has a new fingerprint, and tell verifiers and auditors. \
+                     If no policy ever was in force, move the file away, and bring it into force by `policy propose`, `sign` and `apply`",
                 ));
             }
             (_, Err(error)) => return Err(edited(format!("cannot read {shown}: {}", io_cause(&error)))),

@@ -10,6 +10,7 @@ use oblink_session::limits::{SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
 
 use crate::failure::{Failure, io_cause};
 use crate::files::write_atomically;
+use crate::ssh_keygen::file_name;
 
 /// The proposal's file in its directory.
 pub(super) const PROPOSAL: &str = "proposal.json";
@@ -137,9 +138,7 @@ impl ProposalDirectory {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(cannot_write(&folder, &error)),
             _ => {}
         }
-        // A fingerprint is base64: its `/` and `+` are no part of a name.
-        let name: String = key_fingerprint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let place = folder.join(format!("{name}.sig"));
+        let place = folder.join(file_name(key_fingerprint));
         write_atomically(&place, signature).map_err(|error| cannot_write(&place, &error))?;
         Ok(place)
     }

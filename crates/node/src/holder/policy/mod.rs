@@ -9,10 +9,8 @@ mod show;
 mod sign;
 mod suspend;
 
-use std::path::Path;
-
 use oblink_quic::Fingerprint;
-use oblink_session::authority::{Denial, Namespace, Policy};
+use oblink_session::authority::{Denial, Policy};
 use oblink_store::ledger::{Scope, SqliteLedger, SuspensionRow};
 
 use crate::cli::PolicyCommand;
@@ -35,11 +33,6 @@ pub fn policy(command: &PolicyCommand, reporter: &Reporter) -> Result<(), Failur
         PolicyCommand::Apply(args) => apply::apply(args, reporter),
         PolicyCommand::Show(args) => show::show(args, reporter),
     }
-}
-
-/// The line that an official types to sign a file.
-pub(super) fn sign_with(namespace: Namespace, file: &Path) -> String {
-    format!("ssh-keygen -Y sign -n {} -f KEY {}", namespace.as_str(), file.display())
 }
 
 /// A denial by the policy, for the operator: what the officials have to do is in it.

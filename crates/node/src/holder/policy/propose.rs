@@ -10,12 +10,13 @@ use oblink_store::ledger::Scope;
 use serde_json::json;
 
 use super::directory::ProposalDirectory;
-use super::{InForcePolicy, in_force, ledger_if_any, officials_of, scope_of, scope_words, sign_with, suspension};
+use super::{InForcePolicy, in_force, ledger_if_any, officials_of, scope_of, scope_words, suspension};
 use crate::cli::PolicyProposeArgs;
 use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
 use crate::home::{Home, Role};
 use crate::report::Reporter;
+use crate::ssh_keygen;
 
 /// What a proposal says where nobody gave a reason.
 const NO_REASON: &str = "no reason given";
@@ -124,7 +125,7 @@ fn say(
     signing: &Signing,
 ) {
     let file = directory.file();
-    let line = sign_with(Namespace::Policy, &file);
+    let line = ssh_keygen::line(Namespace::Policy, &file);
     let mut text = format!("proposed: {what}\n  {}", file.display());
     let (word, texts) = policy.map_or(("", &[][..]), |(_, change)| change_words(change));
     match word {

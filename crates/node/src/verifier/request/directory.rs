@@ -15,7 +15,6 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use oblink_session::authority::{Namespace, Signature, SignatureError, Verified};
 use oblink_session::blind::BlindSeed;
 use oblink_session::commitment::{SaltSeed, blind_seed_digest};
 use oblink_session::limits::{REQUEST_BYTES_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
@@ -27,6 +26,7 @@ use crate::date::Date;
 use crate::failure::{Failure, io_cause};
 use crate::files::{directory_of, read_secret, sync_directory, write_atomically};
 use crate::random::system_bytes;
+use crate::request_view::Found;
 
 const REQUEST: &str = "request.json";
 const SECRET: &str = "secret.json";
@@ -118,17 +118,6 @@ impl Secret {
     }
 }
 
-/// A signature that lies beside a request, and whether it holds over it.
-#[derive(Debug)]
-pub(in crate::verifier) struct Found {
-    /// Its file, relative to the directory.
-    pub(in crate::verifier) name: String,
-    pub(in crate::verifier) bytes: Vec<u8>,
-    pub(in crate::verifier) verdict: Result<Verified, SignatureError>,
-    /// What it says it was made for, where it can be read.
-    pub(in crate::verifier) namespace: Option<String>,
-}
-
 /// An opened request: its directory, or request.json alone.
 #[derive(Debug)]
 pub(in crate::verifier) struct RequestDirectory {
@@ -173,6 +162,11 @@ impl RequestDirectory {
     /// A bug: `open` takes no request without.
     pub(in crate::verifier) fn manifest(&self) -> Result<&Manifest, Failure> {
         self.request.manifest().ok_or_else(|| Failure::bug("an opened request has no manifest"))
+    }
+
+    /// What officials sign.
+    pub(in crate::verifier) fn file(&self) -> PathBuf {
+        self.directory.join(REQUEST)
     }
 
     pub(in crate::verifier) fn secret(&self) -> PathBuf {
@@ -242,14 +236,8 @@ impl RequestDirectory {
             if found.iter().any(|other| other.bytes == bytes) {
                 continue;
             }
-            let parsed = Signature::parse(&bytes);
-            let namespace = parsed.as_ref().ok().map(|signature| signature.namespace().to_owned());
-            let verdict = parsed.and_then(|signature| match Namespace::by_name(signature.namespace()) {
-                Some(known @ (Namespace::Request | Namespace::Countersign)) => signature.verify(known.as_str(), self.request.bytes()),
-                _ => Err(SignatureError::Namespace),
-            });
             let name = path.strip_prefix(&self.directory).unwrap_or(&path).display().to_string();
-            found.push(Found { name, bytes, verdict, namespace });
+            found.push(Found::look(name, bytes, &self.request));
         }
         if found.len() > SIGNATURES_MAX {
             return Err(Failure::input(

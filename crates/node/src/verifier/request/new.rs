@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Role};
 use crate::random::system_bytes;
 use crate::report::Reporter;
+use crate::request_view::counts;
 use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 
@@ -92,14 +93,6 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
     .map_err(|error| Failure::input("request", error.to_string()).with_hint("a name has 1 to 1,024 bytes, no control or invisible characters and no blank at either end: see --verifier-name, --holder-name"))?;
     write(&args.out, &request, &secret, &batches)?;
     say(args, &request, reporter)
-}
-
-/// Counts by reason, in one line.
-pub(super) fn counts(left_out: &std::collections::BTreeMap<String, u64>) -> String {
-    if left_out.is_empty() {
-        return "no row".to_owned();
-    }
-    left_out.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
 }
 
 fn say(args: &RequestNewArgs, request: &Request, reporter: &Reporter) -> Result<(), Failure> {
