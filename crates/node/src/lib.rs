@@ -14,6 +14,7 @@ mod files;
 mod frames;
 pub mod holder;
 pub mod home;
+mod kept_head;
 pub mod people;
 pub mod pipeline;
 mod random;

@@ -15,7 +15,7 @@ use crate::failure::{Failure, io_cause};
 use crate::report::Reporter;
 
 /// The most bytes of a receipt's file: its body as a string in JSON, and four values in hex.
-const FILE_BYTES_MAX: u64 = 1 << 16;
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 16;
 
 /// One of the commands about receipts.
 ///
@@ -50,10 +50,17 @@ impl ReceiptFile {
             _ => Failure::input("no_receipt", format!("cannot read the receipt {shown}: {}", io_cause(&error)))
                 .with_hint("receipts are in receipts/ of a verifier's home, and in the directory of their request"),
         })?;
-        let file: Value = serde_json::from_str(&text).map_err(|_| not_one(path))?;
-        let body = file.get("body").and_then(Value::as_str).ok_or_else(|| not_one(path))?;
-        let body: Value = serde_json::from_str(body).map_err(|_| not_one(path))?;
-        if body.is_object() && text.len() as u64 <= FILE_BYTES_MAX { Ok(Self { text, body }) } else { Err(not_one(path)) }
+        Self::parse(&text).ok_or_else(|| not_one(path))
+    }
+
+    /// The text of a receipt's file; `None` where it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return None;
+        }
+        let file: Value = serde_json::from_str(text).ok()?;
+        let body: Value = serde_json::from_str(file.get("body")?.as_str()?).ok()?;
+        body.is_object().then(|| Self { text: text.to_owned(), body })
     }
 
     /// The receipt, once both signatures hold for the fingerprints that it names itself.

@@ -25,7 +25,7 @@ pub enum PolicyCommand {
     Sign(PolicySignArgs),
     /// Put a proposal into force that enough officials have signed, or that only tightens.
     Apply(PolicyApplyArgs),
-    /// Show the policy in force, who signed it, and how far its budgets are used.
+    /// Show the policy in force, who signed it, and how far its budgets are used; or a proposal before it is signed.
     Show(PolicyShowArgs),
 }
 
@@ -88,9 +88,15 @@ pub struct PolicyApplyArgs {
 /// `policy show`
 #[derive(Args, Debug)]
 pub struct PolicyShowArgs {
-    /// The holder's home.
-    #[command(flatten)]
-    pub home: HomeArgs,
+    /// The holder's home; with --proposal it is compared with the policy in force there.
+    #[arg(long, value_name = "DIR", required_unless_present = "proposal")]
+    pub home: Option<PathBuf>,
+    /// Show a proposal instead, all that an official reads before signing it: its directory, or its proposal.json.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub proposal: Option<PathBuf>,
+    /// With --proposal, without a home: a directory with copies of policy.toml and allowed_signers in force, to compare it with.
+    #[arg(long, value_name = "DIR", requires = "proposal", conflicts_with = "home")]
+    pub against: Option<PathBuf>,
 }
 
 /// `suspend`
@@ -218,7 +224,8 @@ pub enum LedgerCommand {
 /// `ledger verify`
 #[derive(Args, Clone, Debug)]
 pub struct LedgerVerifyArgs {
-    /// A head that `ledger head` wrote, kept by somebody else: the ledger must continue it. May be given several times.
+    /// A head that somebody else kept, which the ledger must continue: a file that `ledger head` wrote, one of heads/ of a verifier's home, or a
+    /// receipt. May be given several times.
     #[arg(long, value_name = "FILE", num_args = 1.., action = ArgAction::Append)]
     pub head: Vec<PathBuf>,
     /// The holder's fingerprint as somebody else knows it; without it, this home's own.

@@ -49,6 +49,15 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
             reporter.answer("The holder was told what an earlier check of this request still owed it; it was asked nothing.");
             return Ok(());
         }
+        if disclosure::was_refused(&directory) && args.output.exists() {
+            reporter.json(&json!({ "disclosed": false, "results": plan.results() }));
+            reporter.answer(&format!(
+                "This request was answered before: the results are in {}. The holder refused what it was to be told of them, and is not told \
+                 again; it was asked nothing.",
+                plan.results().display()
+            ));
+            return Ok(());
+        }
     }
     let mut prepared = prepare(args, home, &pin, reporter)?;
     say_what_is_asked(&prepared.list, reporter);
@@ -59,14 +68,15 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
 
     let known = KnownHead::of(home, &pin);
     let context = Arc::new(VerifierContext { fingerprint: *home.fingerprint().as_bytes(), statement_key: home.statement_key() });
-    let handshake = prepared.handshake(context, &pin, known.read()?)?;
+    let handshake = prepared.handshake(context, &pin, known.present()?)?;
     let traffic = Arc::new(Traffic::default());
     let Prepared { list, ruleset, blinder, directory, .. } = prepared;
     let list = Arc::new(list);
     let answer =
         ask(home, args, pin, handshake, blinder, &list, &known, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
-    known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
+    // First: the receipt is what shows that the holder said this head.
     keep_receipt(home, directory.as_ref(), &answer)?;
+    known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
     forget_old_sets(&answer);
     let found = look_up(answer, list.pairs, u64::from(ruleset.tokens_per_pair()))?;
     let owed = match (&directory, &found.finished) {

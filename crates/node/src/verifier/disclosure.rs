@@ -2,6 +2,7 @@
 //! connection of its own.
 //!
 //! It is kept in the request's directory until the holder has it (`disclosure.pending`, 0600): the same `check` sends it again, and asks nothing.
+//! Where the holder refuses it for good it is not sent again, and kept as `disclosure.refused`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use oblink_quic::{Fingerprint, Options, dial};
 use oblink_session::Error;
 use oblink_session::disclosure::disclosure_frames;
-use oblink_session::error::Refusal;
+use oblink_session::error::{Refusal, RefusalCode};
 use oblink_session::request::Disclosure;
 use oblink_session::statement::StatementKey;
 use oblink_session::transcript::Authority;
@@ -20,16 +21,58 @@ use oblink_session::wire::{Frame, FrameType};
 use super::check::{GOODBYE, resolve};
 use super::request::directory::{RequestDirectory, read_bounded};
 use crate::cli::CheckArgs;
-use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
+use crate::failure::{Exit, Failure, io_cause};
+use crate::files::{sync_directory, write_atomically};
 use crate::frames::{Traffic, send};
 use crate::home::Home;
 
 /// The most bytes that are kept: 2^27 tags of 16 bytes.
 const PENDING_BYTES_MAX: usize = 1 << 31;
 
+/// With these the holder decides on what it was told itself: it says the same whenever it is told so again. The others, such as a suspension, pass.
+const FINAL: [RefusalCode; 6] = [
+    RefusalCode::OutOfTurn,
+    RefusalCode::RequestMalformed,
+    RefusalCode::RequestConflict,
+    RefusalCode::SignatureInvalid,
+    RefusalCode::NotAuthorised,
+    RefusalCode::Unknown,
+];
+
 fn place(directory: &RequestDirectory) -> PathBuf {
     directory.path().join("disclosure.pending")
+}
+
+fn refused_place(directory: &RequestDirectory) -> PathBuf {
+    directory.path().join("disclosure.refused")
+}
+
+/// Whether the holder refused for good what an earlier check of this request had to tell it.
+pub(super) fn was_refused(directory: &RequestDirectory) -> bool {
+    refused_place(directory).exists()
+}
+
+/// What a failure to tell the holder comes to: after a refusal for good nothing is owed any more, and what was is put aside.
+///
+/// # Errors
+/// The failure, with what to do; exit 3: it cannot be put aside.
+fn untold(directory: &RequestDirectory, failure: Failure) -> Failure {
+    if failure.exit() != Exit::Refused || FINAL.iter().all(|code| code.name() != failure.code()) {
+        return failure.with_hint("the results are written; what the holder is to be told is kept: run the same check again");
+    }
+    let (from, to) = (place(directory), refused_place(directory));
+    if let Err(error) = fs::rename(&from, &to).and_then(|()| sync_directory(directory.path())) {
+        return Failure::input("disclosure_write", format!("cannot rename {}: {}", from.display(), io_cause(&error)));
+    }
+    let what = failure.what().to_owned();
+    Failure::refused(
+        failure.code(),
+        format!("{what}; that was about what it is to be told of the result, and is final: it is not told again"),
+    )
+    .with_hint(format!(
+        "the results are written and hold; what it was told is kept in {}: talk to the holder's operator, whose ledger has the reason",
+        to.display()
+    ))
 }
 
 /// Keeps what is to be disclosed of a finished session; gives whether anything is.
@@ -45,7 +88,7 @@ pub(super) fn keep(
 ) -> Result<bool, Failure> {
     let kind = directory.manifest()?.disclosure;
     // In pilot mode there is no policy that agrees to it.
-    if kind == Disclosure::None || finished.facts().authority == Authority::Unsigned {
+    if kind == Disclosure::None || finished.facts().authority == Authority::Unsigned || was_refused(directory) {
         return Ok(false);
     }
     let frames = disclosure_frames(key, finished.facts().session_id(), finished.receipt().digest(), kind, matched, tags)?;
@@ -88,7 +131,7 @@ pub(super) fn pending(directory: &RequestDirectory) -> Result<Option<Vec<Frame>>
 /// Sends what is owed, and removes it once the holder has it.
 ///
 /// # Errors
-/// Exit 4 where the holder refuses it, exit 5 where it cannot be reached: it stays, to be sent again.
+/// Exit 4 where the holder refuses it: it stays, to be sent again, unless that is final. Exit 5 where it cannot be reached: it stays.
 pub(super) fn settle(
     directory: &RequestDirectory,
     frames: &[Frame],
@@ -126,10 +169,77 @@ pub(super) fn settle(
             connection.drained(GOODBYE).await;
             told
         })
-        .map_err(|failure: Failure| {
-            failure.with_hint("the results are written; what the holder is to be told is kept: run the same check again")
-        })?;
+        .map_err(|failure| untold(directory, failure))?;
     let place = place(directory);
     fs::remove_file(&place)
         .map_err(|error| Failure::input("disclosure_write", format!("cannot remove {}: {}", place.display(), io_cause(&error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use oblink_session::request::{Manifest, Request};
+
+    fn directory(folder: &std::path::Path) -> RequestDirectory {
+        let request = Request::authorised(Manifest {
+            addresses_per_person_max: 0,
+            batch_tokens: 1,
+            blind_seed_digest: [0; 32],
+            blinded_root: [0; 32],
+            class: "confirm-address".to_owned(),
+            disclosure: Disclosure::Count,
+            fields: Default::default(),
+            holder: [9; 32],
+            holder_name: "H".to_owned(),
+            left_out: Default::default(),
+            legal_basis: "L".to_owned(),
+            list_root: [0; 32],
+            not_after_unix_ms: 2,
+            not_before_unix_ms: 1,
+            order_date_earliest: 0,
+            order_date_latest: 0,
+            pairs: 1,
+            purpose: "P".to_owned(),
+            request_id: [6; 16],
+            required_columns: Default::default(),
+            ruleset: "us-exact-1".to_owned(),
+            ruleset_digest: [0; 32],
+            tokens_per_pair: 1,
+            verifier: [8; 32],
+            verifier_name: "V".to_owned(),
+        })
+        .unwrap();
+        fs::write(folder.join("request.json"), request.bytes()).unwrap();
+        RequestDirectory::open(folder).unwrap()
+    }
+
+    fn refusal(code: RefusalCode) -> Failure {
+        Error::Refused(Refusal::new(code, "no")).into()
+    }
+
+    /// DIS-2: told once, and not for ever.
+    #[test]
+    fn what_is_refused_for_good_is_not_sent_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = directory(folder.path());
+        write_atomically(&place(&directory), &[]).unwrap();
+        let line = || Failure::unreachable("no_answer", "nobody answers");
+        let passing = [RefusalCode::Busy, RefusalCode::Suspended, RefusalCode::ClockSkew, RefusalCode::PolicyChanged];
+        for failure in passing.map(refusal).into_iter().chain([line(), refusal(RefusalCode::LedgerDiverged)]) {
+            let (exit, code) = (failure.exit(), failure.code());
+            let after = untold(&directory, failure);
+            assert_eq!((after.exit(), after.code()), (exit, code));
+            assert!(pending(&directory).unwrap().is_some() && !was_refused(&directory), "{code}");
+        }
+        for code in FINAL {
+            write_atomically(&place(&directory), &[]).unwrap();
+            let after = untold(&directory, refusal(code));
+            assert_eq!((after.exit(), after.code()), (Exit::Refused, code.name()));
+            assert!(after.what().contains("it is not told again") && after.hint().unwrap().contains("results are written"));
+            assert!(pending(&directory).unwrap().is_none() && was_refused(&directory), "{}", code.name());
+            assert_eq!(fs::metadata(refused_place(&directory)).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
 }

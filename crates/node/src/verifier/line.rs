@@ -84,7 +84,16 @@ pub(super) async fn reason(connection: &Connection, failure: Failure) -> Failure
     tokio::time::timeout(REASON_WAIT, connection.closed()).await.map_or(failure, Failure::from)
 }
 
-/// Runs the whole session. Nothing is kept of it on failure but the holder's head and bytes of the set.
+/// What is still to be said once everything is on this side's disk: the signature on the receipt. Until the holder has it, it answers the same
+/// batches again, so that a run that dies before its results are written loses nothing (SPEC BAT-3).
+pub(super) struct Farewell {
+    to: FrameSender,
+    from: FrameReceiver,
+    acknowledge: Frame,
+    traffic: Arc<Traffic>,
+}
+
+/// Runs the session up to the receipt. Nothing is kept of it on failure but the holder's head and bytes of the set.
 #[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
 pub(super) async fn run(
     connection: &Connection,
@@ -95,7 +104,7 @@ pub(super) async fn run(
     known: &KnownHead,
     traffic: Arc<Traffic>,
     bar: &Bar,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, Farewell), Failure> {
     let (mut to, mut from) = connection.open_stream().await?;
     send(&mut to, &handshake.hello(now())?, &traffic).await?;
     let welcome = answer_in_time(&mut from, FrameType::Welcome, &traffic).await?;
@@ -125,8 +134,8 @@ pub(super) async fn run(
     send(&mut to, &complete, &traffic).await?;
     let receipt = answer_in_time(&mut from, FrameType::Receipt, &traffic).await?;
     let (finished, acknowledge) = awaiting.receive_receipt(&receipt, now())?;
-    say_goodbye(to, from, &finished, &acknowledge, &traffic).await;
-    Ok(Answer { finished, set, asked: running.asked.into_inner().unwrap_or_else(PoisonError::into_inner) })
+    let answer = Answer { finished, set, asked: running.asked.into_inner().unwrap_or_else(PoisonError::into_inner) };
+    Ok((answer, Farewell { to, from, acknowledge, traffic }))
 }
 
 /// Before anything is asked: a set that is not here yet must fit the disk.
@@ -139,18 +148,21 @@ fn check_room(sets: &Path, offer: &SetOffer) -> Result<(), Failure> {
     room_for_set(offer.set_bytes, free_bytes(home)?)
 }
 
-/// Acknowledge and Closed. The receipt is here already: losing these loses nothing on this side (SPEC END-3).
-async fn say_goodbye(mut to: FrameSender, mut from: FrameReceiver, finished: &Finished, acknowledge: &Frame, traffic: &Traffic) {
-    let goodbye = async {
-        send(&mut to, acknowledge, traffic).await?;
-        let closed = answer_in_time(&mut from, FrameType::Closed, traffic).await?;
-        finished.receive_closed(&closed)?;
-        to.finish()?;
-        receive_end(from).await?;
-        Ok::<(), Failure>(())
-    };
-    if let Err(failure) = goodbye.await {
-        tracing::warn!(what = failure.what(), "the holder did not confirm this side's signature; the receipt holds all the same");
+impl Farewell {
+    /// Acknowledge and Closed. Receipt and results are here already: losing these loses nothing on this side (SPEC END-3).
+    pub(super) async fn say(self, finished: &Finished) {
+        let Self { mut to, mut from, acknowledge, traffic } = self;
+        let goodbye = async {
+            send(&mut to, &acknowledge, &traffic).await?;
+            let closed = answer_in_time(&mut from, FrameType::Closed, &traffic).await?;
+            finished.receive_closed(&closed)?;
+            to.finish()?;
+            receive_end(from).await?;
+            Ok::<(), Failure>(())
+        };
+        if let Err(failure) = goodbye.await {
+            tracing::warn!(what = failure.what(), "the holder did not confirm this side's signature; the receipt holds all the same");
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use oblink_session::tag::Tau;
 use super::*;
 
 mod authority;
+mod foreign;
 mod log;
 mod older;
 mod replaced;
@@ -70,7 +71,8 @@ fn sign_head(ledger: &mut SqliteLedger) -> SignedHead {
 
 fn verify(ledger: &SqliteLedger, witnesses: &[SignedHead]) -> Result<VerifyReport, Error> {
     let key = CertifiedKey::check(statement_key().certificate(), &holder()).unwrap();
-    ledger.verify(&key, &holder(), witnesses)
+    let heads: Vec<_> = witnesses.iter().map(|signed| signed.head).collect();
+    ledger.verify(&key, &holder(), &heads)
 }
 
 fn verified(ledger: &SqliteLedger, witnesses: &[SignedHead]) -> VerifyReport {

@@ -9,7 +9,7 @@ mod verify;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oblink_quic::Fingerprint;
-use oblink_session::head::SignedHead;
+use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::statement::CertifiedKey;
 use oblink_store::ledger::{SqliteLedger, VerifyReport};
 
@@ -64,7 +64,7 @@ fn own_key(home: &Home) -> Result<CertifiedKey, Failure> {
 ///
 /// # Errors
 /// Exit 6, `ledger_tampered`: it is not what this holder wrote and signed.
-pub(super) fn verified(home: &Home, ledger: &SqliteLedger, witnesses: &[SignedHead]) -> Result<VerifyReport, Failure> {
+pub(super) fn verified(home: &Home, ledger: &SqliteLedger, witnesses: &[LogHead]) -> Result<VerifyReport, Failure> {
     Ok(ledger.verify(&own_key(home)?, home.fingerprint().as_bytes(), witnesses)?)
 }
 

@@ -14,8 +14,8 @@ use crate::failure::{Failure, io_cause};
 use crate::files::write_atomically;
 use crate::home::Home;
 
-const POLICY: &str = "policy.toml";
-const SIGNERS: &str = "allowed_signers";
+pub(super) const POLICY: &str = "policy.toml";
+pub(super) const SIGNERS: &str = "allowed_signers";
 
 /// The code of a failure, and the reason of a refusal, where a copy is not what the ledger has.
 pub(in crate::holder) const EDITED: &str = "policy_edited";

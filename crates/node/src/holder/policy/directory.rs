@@ -9,19 +9,18 @@ use oblink_session::authority::{PROPOSAL_BYTES_MAX, Proposal};
 use oblink_session::limits::{SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
 
 use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
+use crate::files::{directory_of, write_atomically};
 use crate::ssh_keygen::file_name;
 
 /// The proposal's file in its directory.
-pub(super) const PROPOSAL: &str = "proposal.json";
-/// Where ssh-keygen puts the signature that it makes of that file.
-const BESIDE: &str = "proposal.json.sig";
+const PROPOSAL: &str = "proposal.json";
 const SIGNATURES: &str = "signatures";
 
 /// A directory with a proposal in it.
 #[derive(Debug)]
 pub(super) struct ProposalDirectory {
     path: PathBuf,
+    file: PathBuf,
     pub(super) proposal: Proposal,
 }
 
@@ -30,7 +29,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Reads a file of at most so many bytes.
-fn read_up_to(path: &Path, most: usize, code: &'static str) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_up_to(path: &Path, most: usize, code: &'static str) -> Result<Vec<u8>, Failure> {
     let cannot = |error: io::Error| Failure::input(code, format!("cannot read {}: {}", path.display(), io_cause(&error)));
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
@@ -69,27 +68,27 @@ impl ProposalDirectory {
         }
         let file = path.join(PROPOSAL);
         write_atomically(&file, proposal.bytes()).map_err(|error| cannot_write(&file, &error))?;
-        Ok(Self { path: path.to_owned(), proposal })
+        Ok(Self { path: path.to_owned(), file, proposal })
     }
 
-    /// Opens a directory that `policy propose` wrote.
+    /// Opens a directory that `policy propose` wrote, or the one that has this proposal's file.
     ///
     /// # Errors
     /// Exit 3: there is no proposal in it, or one that was edited out of its form.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let file = path.join(PROPOSAL);
+        let (path, file) = if path.is_file() { (directory_of(path), path.to_owned()) } else { (path, path.join(PROPOSAL)) };
         let bytes = read_up_to(&file, PROPOSAL_BYTES_MAX, "proposal")
             .map_err(|failure| failure.with_hint("--proposal takes the directory that `policy propose` wrote"))?;
         let proposal = Proposal::parse(&bytes).map_err(|error| {
             Failure::input("proposal", format!("{}: {error}", file.display()))
                 .with_hint("a proposal is not edited: make a new one with `policy propose`")
         })?;
-        Ok(Self { path: path.to_owned(), proposal })
+        Ok(Self { path: path.to_owned(), file, proposal })
     }
 
     /// The proposal's file.
     pub(super) fn file(&self) -> PathBuf {
-        self.path.join(PROPOSAL)
+        self.file.clone()
     }
 
     /// The signatures beside it, each once, in the order of their files' names.
@@ -98,7 +97,8 @@ impl ProposalDirectory {
     /// Exit 3, `signature`: one cannot be read, or there are more than a proposal may have.
     pub(super) fn signatures(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let mut paths = Vec::new();
-        let beside = self.path.join(BESIDE);
+        // Where ssh-keygen puts the signature that it makes of a file.
+        let beside = self.file.with_added_extension("sig");
         if beside.exists() {
             paths.push(beside);
         }

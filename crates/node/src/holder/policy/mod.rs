@@ -4,6 +4,7 @@ mod apply;
 pub(super) mod copies;
 pub(super) mod directory;
 mod in_force;
+mod proposal_view;
 mod propose;
 mod show;
 mod sign;
@@ -31,7 +32,11 @@ pub fn policy(command: &PolicyCommand, reporter: &Reporter) -> Result<(), Failur
         PolicyCommand::Propose(args) => propose::propose(args, reporter),
         PolicyCommand::Sign(args) => sign::sign(args, reporter),
         PolicyCommand::Apply(args) => apply::apply(args, reporter),
-        PolicyCommand::Show(args) => show::show(args, reporter),
+        PolicyCommand::Show(args) => match (&args.proposal, &args.home) {
+            (Some(proposal), _) => proposal_view::show(proposal, args, reporter),
+            (None, Some(home)) => show::show(home, reporter),
+            (None, None) => Err(Failure::bug("the parser let both a home and a proposal be missing")),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! `policy show`: what is in force, by whose word, and how far its budgets are used.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use oblink_quic::Fingerprint;
@@ -9,7 +10,6 @@ use oblink_store::ledger::{Scope, SessionRow, SessionState, SqliteLedger};
 use serde_json::{Value, json};
 
 use super::{InForcePolicy, copies, ledger_if_any, officials_of, parse};
-use crate::cli::PolicyShowArgs;
 use crate::date::unix_ms;
 use crate::failure::Failure;
 use crate::holder::ledger::{label, time};
@@ -44,8 +44,8 @@ pub(in crate::holder) fn used<'a>(sessions: impl Iterator<Item = &'a SessionRow>
 }
 
 /// Shows it.
-pub(super) fn show(args: &PolicyShowArgs, reporter: &Reporter) -> Result<(), Failure> {
-    let home = Home::open(&args.home.home, Role::Holder)?;
+pub(super) fn show(home: &Path, reporter: &Reporter) -> Result<(), Failure> {
+    let home = Home::open(home, Role::Holder)?;
     let ledger = ledger_if_any(&home)?;
     let record = ledger.as_ref().map(SqliteLedger::policy_in_force).transpose()?.flatten();
     // Shown all the same, since it says what would be right.

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use oblink_session::blind::Blinder;
-use oblink_session::head::{LogHead, SignedHead};
+use oblink_session::head::LogHead;
 use oblink_session::merkle::{Accumulator, leaf};
 use oblink_session::request::{Manifest, from_hex, to_hex};
-use oblink_session::statement::CertifiedKey;
 use oblink_store::Error as StoreError;
 use oblink_store::ledger::{Extract, VerifiedExtract};
 use serde::Deserialize;
@@ -20,19 +19,17 @@ use super::account::{Account, Booked, Claimed, account};
 use crate::cli::AuditArgs;
 use crate::date::rfc3339;
 use crate::failure::{Failure, io_cause};
+use crate::kept_head::KeptHead;
 use crate::receipt_cmd::ReceiptFile;
 use crate::report::Reporter;
 use crate::rows::Source;
 use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
-use crate::verifier::heads::FORMAT as KNOWN_HEAD;
-use crate::verifier::request::directory::{RequestDirectory, Secret, read_bounded};
+use crate::verifier::request::directory::{RequestDirectory, Secret};
 use crate::verifier::request::recompute::{ListFile, blind_all, blinded_root, list_differences, read_list, ruleset_differences};
 
 /// The most bytes of a line of an extract.
 const LINE_BYTES_MAX: u64 = 1 << 23;
-/// The most bytes of a head's file.
-const HEAD_BYTES_MAX: usize = 4_096;
 
 /// Audits a request.
 ///
@@ -114,30 +111,13 @@ fn receipt_head(path: &Path, size: u64) -> Result<LogHead, Failure> {
     Ok(LogHead { size, root })
 }
 
-/// A head of the holder's ledger, as it exports them and as a verifier's home keeps them. Its statement must hold, so that nothing is laid at the
-/// holder's door that it did not say; one without was in a receipt, and is this home's own word.
+/// A head of the holder's ledger that was kept. Its statement must hold, so that nothing is laid at the holder's door that it did not say; one
+/// without was in a receipt, and is this home's own word.
 fn read_head(path: &Path, manifest: &Manifest) -> Result<LogHead, Failure> {
-    let bad = |what: &str| {
-        Failure::input("bad_head", format!("{}: {what}", path.display()))
-            .with_hint("a head is what the holder's ledger head exports, or a file of heads/ of this verifier's home")
-    };
-    let bytes = read_bounded(path, HEAD_BYTES_MAX).map_err(|error| bad(&io_cause(&error)))?;
-    let file: Value = serde_json::from_slice(&bytes).map_err(|_| bad("it is no head"))?;
-    let text = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
-    let number = |name: &str| file.get(name).and_then(Value::as_u64).unwrap_or_default();
-    if from_hex(text("holder")) != Some(manifest.holder) {
-        return Err(bad("it is another holder's"));
-    }
-    let head = LogHead { size: number("size"), root: from_hex(text("root")).ok_or_else(|| bad("it is no head"))? };
-    if text("signature").is_empty() && text("format") == KNOWN_HEAD {
-        return Ok(head);
-    }
-    let holds = || {
-        let key = CertifiedKey::check(&from_hex(text("certificate"))?, &manifest.holder).ok()?;
-        let signed = SignedHead { head, unix_ms: number("unix_ms"), signature: from_hex(text("signature"))? };
-        signed.verify(&key, &manifest.holder).ok()
-    };
-    holds().map(|()| head).ok_or_else(|| bad("its statement does not hold"))
+    KeptHead::read(path, &manifest.holder).map(|kept| kept.head).map_err(|fault| {
+        Failure::input("bad_head", format!("{}: {fault}", path.display()))
+            .with_hint("a head is what the holder's ledger head exports, a file of heads/ of this verifier's home, or a receipt")
+    })
 }
 
 fn recompute(

@@ -7,6 +7,7 @@
 //! signatures/     *.sig, as ssh-keygen writes them; request.json.sig beside request.json counts as well
 //! session.state   once check has run: the same command says the same Hello again
 //! receipt.json    once a session was finished
+//! disclosure.pending, disclosure.refused    0600: what the holder is still to be told of the result, or has refused to be told
 //! ```
 //! The directory is 0700, its files 0600.
 

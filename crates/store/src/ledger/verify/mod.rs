@@ -72,19 +72,21 @@ pub struct VerifyReport {
     pub latest_unix_ms: u64,
 }
 
-/// A signed head and where it is from.
+/// A head and where it is from.
 struct Claim {
-    head: SignedHead,
+    head: LogHead,
+    /// The ledger's own word, of which the signature is still to be checked.
+    signed: Option<SignedHead>,
     place: &'static str,
 }
 
 impl SqliteLedger {
     /// Verifies the ledger as it is at one moment: the log, every signed head under the holder's statement key, and the tables.
-    /// `witnesses` are heads that others kept. O(entries); memory grows with epochs, sessions and heads, not with charges.
+    /// `witnesses` are heads that others kept, of which the caller knows that the holder said them. O(entries); memory grows with epochs, sessions and heads, not with charges.
     ///
     /// # Errors
     /// [`Error::Tampered`] for the first thing found; [`Error::Ledger`]: `Busy` and `Storage`.
-    pub fn verify(&self, holder_key: &CertifiedKey, holder: &[u8; 32], witnesses: &[SignedHead]) -> Result<VerifyReport, Error> {
+    pub fn verify(&self, holder_key: &CertifiedKey, holder: &[u8; 32], witnesses: &[LogHead]) -> Result<VerifyReport, Error> {
         match self.look(|connection| verify(connection, holder_key, holder, witnesses)) {
             // A value of another type or length than this program writes.
             Err(Failure::Sqlite(
@@ -97,11 +99,11 @@ impl SqliteLedger {
     }
 }
 
-fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnesses: &[SignedHead]) -> Result<VerifyReport, Failure> {
+fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnesses: &[LogHead]) -> Result<VerifyReport, Failure> {
     let mut claims = kept_heads(connection)?;
     let heads = claims.len() as u64;
-    claims.extend(witnesses.iter().map(|head| Claim { head: *head, place: "witness" }));
-    claims.sort_by_key(|claim| claim.head.head.size);
+    claims.extend(witnesses.iter().map(|head| Claim { head: *head, signed: None, place: "witness" }));
+    claims.sort_by_key(|claim| claim.head.size);
     let mut claims = claims.into_iter().peekable();
 
     let mut log = Accumulator::new();
@@ -110,7 +112,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
     let mut statement = connection.prepare("SELECT seq, kind, unix_ms, party, body, nodes FROM log ORDER BY seq")?;
     let mut rows = statement.query([])?;
     loop {
-        while let Some(claim) = claims.next_if(|claim| claim.head.head.size == log.len()) {
+        while let Some(claim) = claims.next_if(|claim| claim.head.size == log.len()) {
             check_claim(&claim, &log, key, holder)?;
         }
         let Some(row) = rows.next()? else { break };
@@ -135,7 +137,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
         model.apply(&model::Entry { seq, kind, unix_ms, party, body })?;
     }
     if let Some(claim) = claims.next() {
-        let entry = Some(claim.head.head.size);
+        let entry = Some(claim.head.size);
         return Err(Tampered { place: claim.place, entry, what: "the log ends before the head that was signed" }.into());
     }
     model.compare(latest_unix_ms)?;
@@ -157,17 +159,19 @@ fn kept_heads(connection: &Connection) -> Result<Vec<Claim>, Failure> {
         .prepare("SELECT size, root, unix_ms, signature FROM heads ORDER BY size")?
         .query_map([], |row| {
             let head = LogHead { size: row.get(0)?, root: row.get(1)? };
-            Ok(Claim { head: SignedHead { head, unix_ms: row.get(2)?, signature: row.get(3)? }, place: "heads" })
+            let signed = SignedHead { head, unix_ms: row.get(2)?, signature: row.get(3)? };
+            Ok(Claim { head, signed: Some(signed), place: "heads" })
         })?
         .collect::<Result<_, _>>()?)
 }
 
 fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u8; 32]) -> Result<(), Tampered> {
     let wrong = |what| Tampered { place: claim.place, entry: Some(log.len()), what };
-    if claim.head.head.root != log.root() {
+    if claim.head.root != log.root() {
         return Err(wrong("the log is not the one that was signed"));
     }
-    claim.head.verify(key, holder).map_err(|_| wrong("the signature of the head does not verify"))
+    let verdict = claim.signed.map_or(Ok(()), |signed| signed.verify(key, holder));
+    verdict.map_err(|_| wrong("the signature of the head does not verify"))
 }
 
 /// What keeps the log append-only between one verification and the next.
