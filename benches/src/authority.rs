@@ -238,7 +238,7 @@ pub fn run(pairs: u64, records: u64, rounds: u32, reporter: &Reporter) -> Result
         }
     }
     let medians = |rounds: &[(f64, f64, u64)]| {
-        let of = |pick: fn(&(f64, f64, u64)) -> f64| median(rounds.iter().map(pick).collect());
+        let of = |pick: fn(&(f64, f64, u64)) -> f64| median(rounds.iter().map(pick));
         [of(|round| round.0), of(|round| round.1), of(|round| round.0 + round.1)]
     };
     let (without, with) = (medians(&without), medians(&with));

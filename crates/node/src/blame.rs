@@ -64,7 +64,9 @@ fn refused(refusal: &Refusal) -> Failure {
         RefusalCode::PairsOverCap => "ask for fewer pairs in one list, or ask the holder's operator about its cap",
         RefusalCode::TokensOverCap => "split the list, or ask the holder to seal for larger sessions",
         RefusalCode::ClockSkew => CLOCK_HINT,
-        RefusalCode::BudgetExhausted => "the holder must seal again, which begins a new epoch (with --new-epoch where it keeps keys)",
+        RefusalCode::BudgetExhausted => {
+            "a budget in the holder's policy, or its epoch's, is used up: wait until the window has passed, ask for less, or talk to its operator"
+        }
         // Also where only the set was replaced: a session ends with the set that it was opened with.
         RefusalCode::EpochEnded => "ask again: the holder has sealed anew meanwhile; if this persists, ask the holder's operator to seal",
         RefusalCode::NotAuthorised => {

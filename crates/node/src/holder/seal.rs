@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use oblink_linkage::Ruleset;
 use oblink_quic::Fingerprint;
@@ -108,6 +108,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = &Home::open(&args.home.home, Role::Holder)?;
     let ruleset = ruleset_by_name(&args.ruleset)?;
     let rules = Rules::read(home)?;
+    check_as_of(args.as_of)?;
     let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
     if let Some(rejects) = &args.rejects {
         check_rejects_place(rejects, &args.csv.source())?;
@@ -157,6 +158,16 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
             "cpu_s": cpu_s,
             "peak_rss_mb": Usage::of_this_process().peak_rss_mb,
         }));
+    }
+    Ok(())
+}
+
+/// Records are not of a day that is still to come: a set that says so would seem young for as long as it likes (SPEC AUT-1, set_age_days_max).
+fn check_as_of(as_of: Option<Date>) -> Result<(), Failure> {
+    // East of Greenwich tomorrow has begun.
+    let latest = Date::of(SystemTime::now() + Duration::from_secs(86_400)).yyyymmdd();
+    if as_of.is_some_and(|date| date.yyyymmdd() > latest) {
+        return Err(Failure::input("as_of_in_future", "--as-of is a day that is still to come").with_hint("give the day up to which the records were kept"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use oblink_linkage::Ruleset;
-use oblink_quic::{Fingerprint, Options, dial};
+use oblink_quic::{Connection, Fingerprint, Options, dial};
 use oblink_session::blind::Blinder;
 use oblink_session::request::to_hex;
 use oblink_session::verifier::{Finished, VerifierContext, VerifierHandshake};
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::disclosure;
 use super::heads::KnownHead;
 use super::input::List;
-use super::line::{self, Answer};
+use super::line::{self, Answer, Farewell};
 use super::question::{Prepared, prepare};
 use super::request::directory::RequestDirectory;
 use crate::cli::CheckArgs;
@@ -63,7 +63,7 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     say_what_is_asked(&prepared.list, reporter);
     if prepared.question.is_none() {
         reporter.warn("no row can be submitted: the holder was not asked");
-        return write_results(&plan, &prepared.list, prepared.ruleset, Found::default(), reporter, began, &Traffic::default());
+        return write_results(&plan, &prepared.list, prepared.ruleset, &Found::default(), reporter, began, &Traffic::default());
     }
 
     let known = KnownHead::of(home, &pin);
@@ -72,22 +72,23 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let traffic = Arc::new(Traffic::default());
     let Prepared { list, ruleset, blinder, directory, .. } = prepared;
     let list = Arc::new(list);
-    let answer =
+    let (answer, line) =
         ask(home, args, pin, handshake, blinder, &list, &known, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
     // First: the receipt is what shows that the holder said this head.
     keep_receipt(home, directory.as_ref(), &answer)?;
     known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
     forget_old_sets(&answer);
     let found = look_up(answer, list.pairs, u64::from(ruleset.tokens_per_pair()))?;
+    write_results(&plan, &list, ruleset, &found, reporter, began, &traffic)?;
     let owed = match (&directory, &found.finished) {
         (Some(directory), Some(finished)) => {
             let matched = found.matched.iter().filter(|matched| **matched).count() as u64;
-            // Kept before the results are there: whoever has them owes it.
             disclosure::keep(directory, &home.statement_key(), finished, matched, found.tags.clone())?
         }
         _ => false,
     };
-    write_results(&plan, &list, ruleset, found, reporter, began, &traffic)?;
+    // Last, when receipt, results and what is owed are on the disk: whatever died before can be had again by the same command.
+    line.close(found.finished.as_ref());
     match &directory {
         Some(directory) if owed => {
             let frames = disclosure::pending(directory)?.unwrap_or_default();
@@ -149,7 +150,7 @@ fn ask(
     known: &KnownHead,
     traffic: &Arc<Traffic>,
     reporter: &Reporter,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, OpenLine), Failure> {
     let identity = home.identity().to_identity()?;
     let transport = Options { handshake_timeout: args.timeout, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -157,21 +158,45 @@ fn ask(
         .enable_all()
         .build()
         .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
-    runtime.block_on(async {
+    let (answer, farewell, connection) = runtime.block_on(async {
         let address = resolve(&args.holder).await?;
         let connection = dial(address, &identity, pin, &transport).await?;
         let bar = reporter.count_bar("asking", list.tokens.len() as u64);
         let answer =
             line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), known, Arc::clone(traffic), &bar).await;
         bar.finish();
-        let answer = match answer {
-            Err(failure) => Err(line::reason(&connection, failure).await),
-            answered => answered,
-        };
-        connection.close(0, "done");
-        connection.drained(GOODBYE).await;
-        answer
-    })
+        match answer {
+            Err(failure) => {
+                let failure = line::reason(&connection, failure).await;
+                connection.close(0, "done");
+                connection.drained(GOODBYE).await;
+                Err(failure)
+            }
+            Ok((answer, farewell)) => Ok((answer, farewell, connection)),
+        }
+    })?;
+    Ok((answer, OpenLine { runtime, connection, farewell }))
+}
+
+/// The line to the holder while results are written; its own threads keep it alive.
+struct OpenLine {
+    runtime: tokio::runtime::Runtime,
+    connection: Connection,
+    farewell: Farewell,
+}
+
+impl OpenLine {
+    /// Sends this side's signature on the receipt, and hangs up.
+    fn close(self, finished: Option<&Finished>) {
+        let Self { runtime, connection, farewell } = self;
+        runtime.block_on(async {
+            if let Some(finished) = finished {
+                farewell.say(finished).await;
+            }
+            connection.close(0, "done");
+            connection.drained(GOODBYE).await;
+        });
+    }
 }
 
 /// The address of `HOST:PORT`.
@@ -224,18 +249,18 @@ fn write_results(
     plan: &OutputPlan,
     list: &List,
     ruleset: &Ruleset,
-    found: Found,
+    found: &Found,
     reporter: &Reporter,
     began: Instant,
     traffic: &Traffic,
 ) -> Result<(), Failure> {
     let Found { finished, matched, .. } = found;
     let mut writer = plan.begin()?;
-    let mut outcomes = matched.into_iter();
+    let mut outcomes = matched.iter();
     for (number, id, reason) in list.rows() {
         let outcome = match reason {
             Some(reason) => Outcome::NotSubmitted(reason),
-            None if outcomes.next() == Some(true) => Outcome::Match,
+            None if outcomes.next() == Some(&true) => Outcome::Match,
             None => Outcome::NoMatch,
         };
         writer.write(number, id, outcome)?;

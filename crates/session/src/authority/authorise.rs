@@ -208,5 +208,7 @@ fn set_age(facts: &Facts<'_>, verifier: &VerifierPolicy) -> Result<(), Denial> {
     }
     let as_of = days_of(facts.set_as_of).ok_or(Denial::SetUndated)?;
     let days = today(facts).saturating_sub(as_of);
+    // A day that is still to come is no age; east of Greenwich tomorrow has begun.
+    otherwise(days >= -1, Denial::SetUndated)?;
     otherwise(days <= i64::from(max_days), Denial::SetTooOld { days, max_days })
 }
