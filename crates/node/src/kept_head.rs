@@ -141,8 +141,9 @@ fn of_receipt(receipt: &ReceiptFile, holder: &[u8; 32]) -> Result<KeptHead, Head
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oblink_session::receipt::Receipt;
     use oblink_session::request::to_hex;
-    use oblink_session::statement::{StatementKey, fingerprint_of};
+    use oblink_session::statement::{StatementKey, StatementKind, fingerprint_of};
 
     const ROOT: [u8; 32] = [7; 32];
 
@@ -208,10 +209,41 @@ mod tests {
         }
     }
 
-    /// A receipt counts by its signatures alone, and for the holder that it names.
+    /// A receipt that both keys signed, of a ledger of so many entries.
+    fn receipt(holder: &StatementKey, verifier: &StatementKey, size: u64) -> Receipt {
+        let named = |key: &StatementKey| {
+            let certificate = key.certificate();
+            let fingerprint = fingerprint_of(certificate.first_chunk().unwrap());
+            (to_hex(&fingerprint), to_hex(&CertifiedKey::check(certificate, &fingerprint).unwrap().public()))
+        };
+        let ((holder_name, holder_key), (verifier_name, verifier_key)) = (named(holder), named(verifier));
+        let (short, long) = ("00".repeat(16), "00".repeat(32));
+        let body = serde_json::json!({
+            "as_of": 0, "authority": "unsigned", "batches": 1, "completed_unix_ms": 5, "disclosure": "none", "epoch": short,
+            "format": "oblink/receipt/1", "holder": holder_name, "holder_statement_key": holder_key, "ledger_root": to_hex(&ROOT),
+            "ledger_size": size, "pairs": 1, "policy": "", "public_key": long, "request_digest": long, "request_id": short,
+            "ruleset": "us-exact-1", "ruleset_digest": long, "session": short, "set_id": long, "suite": 1, "tau": 0, "tokens": 1,
+            "transcript": long, "verifier": verifier_name, "verifier_statement_key": verifier_key, "version": 1,
+        });
+        let body = body.to_string().into_bytes();
+        Receipt {
+            holder_signature: holder.sign(StatementKind::Receipt, &body),
+            holder_certificate: *holder.certificate(),
+            verifier_signature: verifier.sign(StatementKind::Receipt, &body),
+            verifier_certificate: *verifier.certificate(),
+            body,
+        }
+    }
+
+    /// A receipt counts by both its signatures, and for the holder that it names.
     #[test]
     fn a_receipt_must_hold() {
-        let (_, holder) = key(1);
+        let ((own, holder), (other, stranger)) = (key(1), key(9));
+        let good = receipt(&own, &other, 3);
+        assert_eq!(KeptHead::parse(&good.to_json(), &holder), Ok(KeptHead { head: LogHead { size: 3, root: ROOT }, signed: true }));
+        assert_eq!(KeptHead::parse(&good.to_json(), &stranger), Err(HeadFault::OtherHolder));
+        let longer = Receipt { body: receipt(&own, &other, 4).body, ..good };
+        assert_eq!(KeptHead::parse(&longer.to_json(), &holder), Err(HeadFault::Forged("its signatures do not hold")));
         let body = serde_json::json!({ "holder": to_hex(&holder), "ledger_root": to_hex(&ROOT), "ledger_size": 3 }).to_string();
         let text = serde_json::json!({ "body": body }).to_string();
         assert_eq!(KeptHead::parse(&text, &holder), Err(HeadFault::Forged("its signatures do not hold")));

@@ -58,6 +58,75 @@ fn the_contracts_lines_are_taken() {
 }
 
 #[test]
+fn the_lines_of_the_guides_are_taken() {
+    for line in [
+        "policy propose --home H --policy policy.toml --allowed-signers allowed_signers --reason R --out P",
+        "policy propose --home H --resume --reason R --out P",
+        "policy propose --home H --resume --peer city --reason R --out P",
+        "policy sign --proposal P --key K",
+        "policy apply --home H --proposal P --operator O",
+        "policy apply --home H --restore",
+        "policy show --home H",
+        "policy show --proposal P",
+        "policy show --proposal P/proposal.json --home H",
+        "policy show --proposal P --against COPY --json",
+        "suspend --home H --reason R",
+        "suspend --home H --peer city --reason R --lift",
+        "request show --request R",
+        "request show --request R/request.json --home H",
+        "request countersign --home H --request R --signature a.sig b.sig",
+        "request refuse --home H --request R --reason no",
+        "epoch end --home H --peer city --reason R --no-wait",
+        "epoch end --home H --epoch 0123456789abcdef0123456789abcdef --reason R --unbooked",
+        "audit --home H --records records.csv --epoch 0123456789abcdef0123456789abcdef",
+        "ledger verify --home H --head monday.json --head friday.json receipt.json --fingerprint F",
+        "ledger head --home H --export head.json",
+        "ledger export --home H --format csv --output ledger.csv",
+        "ledger extract --home H --peer city --output extract.json",
+        "ledger report --home H --output report.html",
+        "ledger account --home H --records records.csv --receipt receipt.json",
+        "ledger disclosures --home H --record -7",
+        "receipt verify --receipt receipt.json --holder F --verifier F",
+    ] {
+        assert!(holder(line).is_ok(), "{line}: {}", holder(line).unwrap_err());
+    }
+    for line in [
+        "request new --home V --input p.csv --purpose P --legal-basis L --not-after 2026-12-05 --field agreement=7 --field case_file=B \
+         --require-column order_date --person-id CASE --addresses-per-person-max 1 --disclosure matched-tags --out R",
+        "request show --request R",
+        "request show --request R --verify --input p.csv --secret S --person-id CASE",
+        "request sign --request R --key K",
+        "check --home V --holder h:1 --request R --input p.csv --output r.csv --person-id CASE",
+        "receipt show --receipt receipt.json",
+        "audit --request R --input p.csv --receipt receipt.json --ledger-extract extract.json --head friday.json",
+        "audit sample --request R --input p.csv --n 200 --seed 824611 --output s.json",
+        "audit open --sample s.json --request request.json --receipt receipt.json",
+    ] {
+        assert!(verifier(line).is_ok(), "{line}: {}", verifier(line).unwrap_err());
+    }
+    for line in [
+        "policy show",
+        "policy show --home H --against COPY",
+        "policy show --proposal P --home H --against COPY",
+        "policy apply --home H",
+        "policy apply --home H --proposal P --restore",
+        "policy propose --home H --policy policy.toml --out P",
+        "policy propose --home H --resume --out P",
+        "suspend --home H",
+        "request countersign --home H --request R",
+        "request refuse --home H --request R",
+        "epoch end --home H --peer city --epoch 0123456789abcdef0123456789abcdef --reason R",
+        "epoch end --home H --epoch 0123 --reason R",
+        "ledger extract --home H --output e.json",
+    ] {
+        assert!(holder(line).is_err(), "{line}");
+    }
+    for line in ["request show --request R --verify", "request show --request R --input p.csv", "request sign --request R", "audit open"] {
+        assert!(verifier(line).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn wrong_usage() {
     let error = |result: Result<String, clap::Error>| result.unwrap_err().to_string();
     let cases = [
@@ -120,12 +189,12 @@ fn a_panic_is_a_bug_with_exit_code_1() {
 fn manuals_and_completions_name_every_command() {
     for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Fish, clap_complete::Shell::Zsh] {
         let text = doc::completion_text(VerifierCli::command(), shell);
-        for command in ["init", "trust", "check", "doctor"] {
+        for command in ["init", "trust", "request", "check", "receipt", "audit", "doctor"] {
             assert!(text.contains(command), "{shell} {command}");
         }
     }
     let text = doc::man_text(HolderCli::command()).unwrap();
-    for command in ["init", "trust", "seal", "serve", "ledger", "doctor"] {
+    for command in ["init", "trust", "seal", "serve", "policy", "suspend", "request", "epoch", "audit", "ledger", "receipt", "doctor"] {
         assert!(text.contains(&format!("oblink\\-holder\\-{command}")) || text.contains(&format!("oblink-holder-{command}")), "{command}");
     }
     assert!(!doc::man_text(DemoCli::command()).unwrap().contains("demo-verifier"), "hidden roles stay hidden");

@@ -66,7 +66,8 @@ pub(super) async fn receive_all(
     while !receiving.is_whole() {
         let frame = match tokio::time::timeout(FRAME_WAIT, receive(from, &[FrameType::DisclosedTags], traffic)).await {
             Ok(frame) => frame?,
-            Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "the tags did not come in time")),
+            // It may be told again: nothing of it is wrong.
+            Err(_) => return Err(refuse(RefusalCode::Busy, "the tags did not come in time")),
         };
         receiving.receive_tags(&frame)?;
     }
