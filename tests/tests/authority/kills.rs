@@ -120,3 +120,34 @@ fn killed_at_any_moment_no_evaluation_is_uncharged() {
     drop(serving.stop());
     house.agencies.ledger_holds();
 }
+
+/// `check --request` is killed at any moment and run again: the same session goes on, nothing is charged twice, and the results come, also where
+/// the run died between receipt and results (SPEC BAT-3, HSK-5).
+#[test]
+fn repro_a_verifier_that_is_killed_gets_its_answers_by_the_same_command() {
+    const RUNS: usize = 14;
+    let house = House::new();
+    let serving = house.serve();
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for run in 0..RUNS {
+        let request = house.request(&format!("request-{run}"));
+        let started = house.agencies.asking(serving.address(), &request).start();
+        thread::sleep(Duration::from_millis(random.random_range(5..400)));
+        // The value takes its process with it, by SIGKILL.
+        drop(started);
+        let there = request.path.with_extension("results.csv");
+        if there.exists() {
+            // It may have signed the receipt already: then it is answered, and says so.
+            let again = house.agencies.asking(serving.address(), &request).run();
+            assert!(matches!(again.code(), 0 | 4), "{again}");
+        } else {
+            let results = house.check(&serving, &request);
+            assert_eq!(results.matched().iter().filter(|matched| **matched).count(), super::house::PAIRS / 2);
+        }
+    }
+    drop(serving.stop());
+    assert_eq!(house.agencies.charges(), RUNS, "one batch each, charged once");
+    house.agencies.ledger_holds();
+}
