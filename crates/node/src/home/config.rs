@@ -54,6 +54,17 @@ pub struct Config {
     /// How long a holder keeps its epochs' keys.
     #[serde(default, skip_serializing_if = "Epochs::is_default")]
     pub epochs: Epochs,
+    /// That a policy was in force in this home once; written by the first `policy apply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyMark>,
+}
+
+/// That a policy was in force once (SPEC POL-4): a ledger without one is then not this home's, and pilot mode does not come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyMark {
+    /// When the policy was applied that was in force as this was written, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub first_applied: String,
 }
 
 /// How long a holder keeps an epoch's key, until a policy says so.
@@ -102,7 +113,7 @@ const NAME_CHARS_MAX: usize = 128;
 impl Config {
     /// A new party's configuration.
     pub(super) fn new(role: Role, name: &str, now: SystemTime) -> Self {
-        Self { role, name: name.to_owned(), created: rfc3339(now), pilot: Pilot::default(), epochs: Epochs::default() }
+        Self { role, name: name.to_owned(), created: rfc3339(now), pilot: Pilot::default(), epochs: Epochs::default(), policy: None }
     }
 
     /// Whether the values hold what their fields promise; otherwise what is wrong.

@@ -24,11 +24,11 @@ use std::time::SystemTime;
 use oblink_quic::Fingerprint;
 use oblink_session::statement::StatementKey;
 
-pub use config::{Config, Epochs, Pilot, Role};
+pub use config::{Config, Epochs, Pilot, PolicyMark, Role};
 pub use keys::SecretKey;
 pub use peers::{Peers, TrustChange};
 
-use crate::date::unix_ms;
+use crate::date::{rfc3339, unix_ms};
 use crate::failure::{Failure, io_cause};
 use crate::files::{is_writable, sync_directory, write_atomically};
 
@@ -232,12 +232,57 @@ impl Home {
         self.change_peers(|peers| peers.remove(label))
     }
 
+    /// Whether `config.toml` says, read now, that a policy was in force in this home once.
+    ///
+    /// # Errors
+    /// Exit 3: the file is gone or damaged.
+    pub fn had_policy(&self) -> Result<bool, Failure> {
+        self.read_config().map(|(_, config)| config.policy.is_some())
+    }
+
+    /// Writes into `config.toml` that a policy was in force, applied at `applied`; where it says so already, nothing.
+    ///
+    /// # Errors
+    /// Exit 3: the file is gone or damaged, or cannot be written.
+    pub fn mark_policy(&self, applied: SystemTime) -> Result<(), Failure> {
+        let failed =
+            |e: io::Error| Failure::input("home_write", format!("cannot write {}/{CONFIG}: {}", self.directory.display(), io_cause(&e)));
+        let _lock = self.lock().map_err(failed)?;
+        let (text, config) = self.read_config()?;
+        if config.policy.is_some() {
+            return Ok(());
+        }
+        // Appended, so that an operator's own lines stay as they are.
+        let marked = format!(
+            "{}\n\n# A policy was in force once: without it nothing is answered. Leave this here.\n[policy]\nfirst_applied = \"{}\"\n",
+            text.trim_end(),
+            rfc3339(applied)
+        );
+        let parsed: Config = toml::from_str(&marked).map_err(|e| damaged(&self.directory, CONFIG, e.message()))?;
+        if parsed.policy.is_none() {
+            return Err(Failure::bug("config.toml was not marked"));
+        }
+        write_atomically(&self.directory.join(CONFIG), marked.as_bytes()).map_err(failed)
+    }
+
+    fn read_config(&self) -> Result<(String, Config), Failure> {
+        let text = fs::read_to_string(self.directory.join(CONFIG)).map_err(|e| damaged(&self.directory, CONFIG, &io_cause(&e)))?;
+        let config = toml::from_str(&text).map_err(|e| damaged(&self.directory, CONFIG, e.message()))?;
+        Ok((text, config))
+    }
+
+    /// For changes of `config.toml` and `peers.toml`, which are replaced: so the directory is locked. The lock goes with the file handle.
+    fn lock(&self) -> io::Result<File> {
+        let lock = File::open(&self.directory)?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
     fn change_peers(&self, change: impl FnOnce(&mut Peers) -> Result<TrustChange, Failure>) -> Result<TrustChange, Failure> {
         let failed =
             |e: io::Error| Failure::input("home_write", format!("cannot write {}/{PEERS}: {}", self.directory.display(), io_cause(&e)));
-        // Two of these at once must not lose each other's peer. The lock goes with the file handle.
-        let lock = File::open(self.directory.join(CONFIG)).map_err(failed)?;
-        lock.lock().map_err(failed)?;
+        // Two of these at once must not lose each other's peer.
+        let _lock = self.lock().map_err(failed)?;
         let mut peers = self.peers()?;
         let changed = change(&mut peers)?;
         if changed != TrustChange::Unchanged {

@@ -1,12 +1,14 @@
 //! `HOME/policy/`: copies of the policy in force, for people and their editors (SPEC POL-4).
 //!
 //! The ledger's last policy is the one in force; these files are never read for what they say. They must be byte for byte what the ledger has:
-//! somebody who edited one meant something by it, and a ledger that was put back to before its first policy shows in them.
+//! somebody who edited one meant something by it, and a ledger that was put back to before its first policy shows in them. `config.toml` has a
+//! mark that there ever was one.
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use oblink_store::ledger::PolicyRecord;
 
@@ -20,6 +22,9 @@ pub(super) const SIGNERS: &str = "allowed_signers";
 /// The code of a failure, and the reason of a refusal, where a copy is not what the ledger has.
 pub(in crate::holder) const EDITED: &str = "policy_edited";
 
+/// The code where the ledger has no policy, and the home says that one was in force.
+const MISSING: &str = "ledger_missing";
+
 fn directory(home: &Home) -> PathBuf {
     home.directory().join("policy")
 }
@@ -27,7 +32,8 @@ fn directory(home: &Home) -> PathBuf {
 /// Whether the copies are byte for byte the policy in force; `None` for no policy, of which there is no copy.
 ///
 /// # Errors
-/// Exit 3, `policy_edited`: they are not, or one is missing, or is there where no policy was ever applied.
+/// Exit 3, `policy_edited`: they are not, or one is missing, or is there where no policy was ever applied; `ledger_missing`: no policy is in
+/// force, and one was once in this home.
 pub(in crate::holder) fn agree(home: &Home, in_force: Option<&PolicyRecord>) -> Result<(), Failure> {
     for (name, due) in [(POLICY, in_force.map(|record| &record.policy)), (SIGNERS, in_force.map(|record| &record.allowed_signers))] {
         let path = directory(home).join(name);
@@ -59,6 +65,12 @@ pub(in crate::holder) fn agree(home: &Home, in_force: Option<&PolicyRecord>) -> 
             (_, Err(error)) => return Err(edited(format!("cannot read {shown}: {}", io_cause(&error)))),
         }
     }
+    // Whoever removes ledger and copies together does not have pilot mode back.
+    if in_force.is_none() && home.had_policy()? {
+        return Err(Failure::input(MISSING, "a policy was in force in this home, and its ledger has none: this is not the true ledger").with_hint(
+            "find the true ledger. If it is lost, begin a new home, which has a new fingerprint, and tell verifiers and auditors",
+        ));
+    }
     Ok(())
 }
 
@@ -67,6 +79,8 @@ pub(in crate::holder) fn agree(home: &Home, in_force: Option<&PolicyRecord>) -> 
 /// # Errors
 /// Exit 3: they cannot be written.
 pub(in crate::holder) fn restore(home: &Home, in_force: &PolicyRecord) -> Result<bool, Failure> {
+    // Before the copies: where these are, it is there.
+    home.mark_policy(UNIX_EPOCH + Duration::from_millis(in_force.applied_unix_ms))?;
     if agree(home, Some(in_force)).is_ok() {
         return Ok(false);
     }
@@ -128,5 +142,10 @@ mod tests {
             assert!(restore(&home, &first).unwrap());
         }
         assert_eq!(why(Some(&first)), None);
+        // Ledger and copies are gone.
+        fs::remove_dir_all(directory).unwrap();
+        assert_eq!(why(None), Some(MISSING));
+        let opened = Home::open(home.directory(), Role::Holder).unwrap();
+        assert_eq!(opened.config().policy.as_ref().map(|mark| mark.first_applied.as_str()), Some("1970-01-01T00:00:00Z"));
     }
 }

@@ -77,8 +77,15 @@ fn suspension(ledger: &SqliteLedger, scope: &Scope) -> Result<Option<SuspensionR
 }
 
 /// The ledger of a home, for commands that would leave none behind where there is none.
+///
+/// # Errors
+/// Exit 3: it cannot be read; there is none, and a policy was in force once.
 fn ledger_if_any(home: &Home) -> Result<Option<SqliteLedger>, Failure> {
-    if home.ledger().exists() { Ok(Some(SqliteLedger::open(&home.ledger())?)) } else { Ok(None) }
+    if home.ledger().exists() {
+        return Ok(Some(SqliteLedger::open(&home.ledger())?));
+    }
+    copies::agree(home, None)?;
+    Ok(None)
 }
 
 /// Who of whom has to sign, in words.
