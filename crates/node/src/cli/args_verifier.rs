@@ -176,6 +176,12 @@ pub struct AuditArgs {
     /// times.
     #[arg(long, value_name = "FILE")]
     pub head: Vec<PathBuf>,
+    /// The policy that the receipt names by its digest, to verify the officials' signatures; without it they are the holder's word.
+    #[arg(long, value_name = "FILE", requires = "allowed_signers")]
+    pub policy: Option<PathBuf>,
+    /// The allowed signers of that policy.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub allowed_signers: Option<PathBuf>,
     /// The column that tells persons apart, as when the request was made.
     #[arg(long, value_name = "COLUMN")]
     pub person_id: Option<String>,
@@ -228,6 +234,12 @@ pub struct AuditOpenArgs {
     /// The receipt of the session, to be compared with the request.
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
+    /// The draw's seed as you gave it: the sample must be of this one.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// The number of rows that you asked for: the sample must have as many, or all pairs where there are fewer.
+    #[arg(long, value_name = "N")]
+    pub n: Option<u64>,
 }
 
 fn text(text: &str) -> Result<String, &'static str> {

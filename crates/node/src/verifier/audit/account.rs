@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use oblink_session::request::{Request, to_hex};
 use oblink_session::statement::{CertifiedKey, StatementKind, batch_statement_body};
-use oblink_store::ledger::entries::{Charge, Completion, EntryKind, RequestAccepted};
+use oblink_store::ledger::entries::{Charge, Completion, EntryKind, RequestAccepted, SessionResumed, SignerBody};
 use oblink_store::ledger::{ExtractedEntry, VerifiedExtract};
 
 /// What is wrong, one thing each: a word for programs, and words for people.
@@ -33,7 +33,14 @@ pub(super) struct Booked {
     pub(super) pairs: u64,
     pub(super) batches: u64,
     pub(super) tokens: u64,
-    pub(super) signers: Vec<String>,
+    pub(super) admission: Admission,
+}
+
+impl Booked {
+    /// Whose signatures counted, as the holder names them: nothing is verified by that.
+    pub(super) fn signers(&self) -> impl Iterator<Item = String> {
+        self.admission.signers.iter().map(|signer| format!("{} ({}, {})", signer.principal, signer.side, signer.key))
+    }
 }
 
 /// What the account comes to.
@@ -45,10 +52,22 @@ pub(super) struct Account {
     pub(super) others: Vec<Booked>,
 }
 
+/// What admitted a session, or took it up again: the policy then in force, and the signatures that counted under it.
+pub(super) struct Admission {
+    pub(super) unix_ms: u64,
+    /// `None` in pilot mode.
+    pub(super) policy: Option<[u8; 32]>,
+    pub(super) signatures: Vec<String>,
+    pub(super) countersignatures: Vec<String>,
+    pub(super) signers: Vec<SignerBody>,
+}
+
 struct Session {
     seq: u64,
     unix_ms: u64,
     accepted: RequestAccepted,
+    /// Of the last session_resumed before the completion, else of request_accepted: the receipt's policy is this one's.
+    admission: Admission,
     charges: Vec<(u64, Charge)>,
 }
 
@@ -91,15 +110,41 @@ fn body<T: serde::de::DeserializeOwned>(entry: &ExtractedEntry, findings: &mut V
 }
 
 fn collect(extract: &VerifiedExtract, findings: &mut Vec<Finding>) -> (BTreeMap<[u8; 16], Session>, Vec<Completion>) {
-    let (mut sessions, mut completions) = (BTreeMap::new(), Vec::new());
+    let (mut sessions, mut completions) = (BTreeMap::<[u8; 16], Session>::new(), Vec::<Completion>::new());
     for entry in extract.entries.iter().filter(|entry| entry.party == extract.party) {
         match entry.kind {
             EntryKind::RequestAccepted => {
                 if let Some(accepted) = body::<RequestAccepted>(entry, findings) {
                     let id = accepted.session.0;
-                    let session = Session { seq: entry.seq, unix_ms: entry.unix_ms, accepted, charges: Vec::new() };
+                    let admission = Admission {
+                        unix_ms: entry.unix_ms,
+                        policy: accepted.policy.0,
+                        signatures: accepted.signatures.clone(),
+                        countersignatures: accepted.countersignatures.clone(),
+                        signers: accepted.signers.clone(),
+                    };
+                    let session = Session { seq: entry.seq, unix_ms: entry.unix_ms, accepted, admission, charges: Vec::new() };
                     if sessions.insert(id, session).is_some() {
                         findings.push(("bad_entry", format!("entry {} opens a session a second time", entry.seq)));
+                    }
+                }
+            }
+            EntryKind::SessionResumed => {
+                if let Some(resumed) = body::<SessionResumed>(entry, findings) {
+                    let id = resumed.session.0;
+                    let completed = completions.iter().any(|completion| completion.session.0 == id);
+                    match sessions.get_mut(&id) {
+                        Some(session) if !completed => {
+                            session.admission = Admission {
+                                unix_ms: entry.unix_ms,
+                                policy: resumed.policy.0,
+                                signatures: resumed.signatures,
+                                countersignatures: resumed.countersignatures,
+                                signers: resumed.signers,
+                            };
+                        }
+                        Some(_) => {}
+                        None => findings.push(("bad_entry", format!("entry {} takes up a session that was never opened", entry.seq))),
                     }
                 }
             }
@@ -131,7 +176,7 @@ fn check_admission(session: &Session, request: &Request, claimed: &Claimed, find
         ("pairs", accepted.pairs == request.pairs()),
         ("tokens", accepted.tokens == request.tokens()),
         ("batches", accepted.batches == request.batches()),
-        ("policy", accepted.policy.0 == claimed.policy),
+        ("policy", session.admission.policy == claimed.policy),
         ("epoch", accepted.epoch.0 == claimed.epoch),
         ("set_id", accepted.set_id.0 == claimed.set_id),
         ("verifier_certificate", accepted.verifier_certificate.0 == claimed.verifier_certificate),
@@ -212,12 +257,7 @@ impl Session {
             pairs: self.accepted.pairs,
             batches: self.charges.len() as u64,
             tokens: self.charges.iter().map(|(_, charge)| u64::from(charge.tokens)).sum(),
-            signers: self
-                .accepted
-                .signers
-                .into_iter()
-                .map(|signer| format!("{} ({}, {})", signer.principal, signer.side, signer.key))
-                .collect(),
+            admission: self.admission,
         }
     }
 }

@@ -48,15 +48,23 @@ pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Fail
         Some(path) => receipt_findings(&ReceiptFile::read(path)?, request, manifest),
         None => Vec::new(),
     };
-    let findings = [findings, check(&sample, request, manifest, ruleset)].concat();
+    let findings = [findings, asked_findings(args, &sample, manifest.pairs), check(&sample, request, manifest, ruleset)].concat();
 
     reporter.json(&json!({
         "audit": "sample", "request_digest": to_hex(&request.digest()), "rows": sample.rows.len(), "batches": sample.batches.len(), "seed": sample.seed,
-        "agrees": findings.is_empty(), "findings": findings,
+        "seed_compared": args.seed.is_some(), "n_compared": args.n.is_some(), "agrees": findings.is_empty(), "findings": findings,
     }));
     if findings.is_empty() {
+        let asked = match (args.seed, args.n) {
+            (Some(_), Some(_)) => "Seed and number are those that you gave.",
+            (Some(_), None) => "The number of rows was not compared: give --n.",
+            (None, Some(_)) => "The seed was not compared with your own: give --seed. Whoever chooses the seed chooses the rows.",
+            (None, None) => {
+                "Seed and number were not compared with your own: give --seed and --n. Whoever chooses the seed chooses the rows."
+            }
+        };
         reporter.answer(&format!(
-            "{} of {} pairs, drawn by seed {}, are what was approved: each row is under list_root, and its blinded tokens are in batches under blinded_root.\nThe seed must be the auditor's own; and a sample says of the other rows what a sample says.",
+            "{} of {} pairs, drawn by seed {}, are what was approved: each row is under list_root, and its blinded tokens are in batches under blinded_root.\n{asked} A sample says of the other rows what a sample says.",
             sample.rows.len(),
             manifest.pairs,
             sample.seed,
@@ -68,6 +76,18 @@ pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Fail
     let what = findings.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
     Err(Failure::peer("sample_differs", format!("the sample is not of what was approved: {what}{more}"))
         .with_hint("keep the sample and the request: they show it to anybody"))
+}
+
+/// Whether it is the sample that the auditor asked for, who alone is to choose its rows.
+fn asked_findings(args: &AuditOpenArgs, sample: &Sample, pairs: u64) -> Vec<String> {
+    let mut findings = Vec::new();
+    if let Some(seed) = args.seed.filter(|seed| *seed != sample.seed) {
+        findings.push(format!("it was drawn by seed {}, and not by {seed}", sample.seed));
+    }
+    if let Some(n) = args.n.filter(|n| *n.min(&pairs) != sample.rows.len() as u64) {
+        findings.push(format!("it has {} rows where {} were asked for", sample.rows.len(), n.min(pairs)));
+    }
+    findings
 }
 
 fn receipt_findings(file: &ReceiptFile, request: &Request, manifest: &Manifest) -> Vec<String> {
@@ -201,4 +221,33 @@ fn tokens(row: &OpenedRow, fields: &[(&str, &str)], manifest: &Manifest, ruleset
         tokens.push(dummy_token(&manifest.ruleset_digest, &content));
     }
     Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AUD-2
+    #[test]
+    fn a_sample_is_the_one_that_was_asked_for() {
+        let row = || OpenedRow {
+            blinds: Vec::new(),
+            dummies: Vec::new(),
+            fields: Vec::new(),
+            pair: 0,
+            path: Vec::new(),
+            row: 1,
+            salt: String::new(),
+        };
+        let sample =
+            Sample { batches: Vec::new(), format: FORMAT.to_owned(), request_digest: String::new(), rows: vec![row(), row()], seed: 7 };
+        let found = |seed, n, pairs| {
+            let args = AuditOpenArgs { sample: "s".into(), request: "r".into(), receipt: None, seed, n };
+            asked_findings(&args, &sample, pairs).len()
+        };
+        assert_eq!(found(None, None, 9), 0);
+        assert_eq!(found(Some(7), Some(2), 9), 0);
+        assert_eq!(found(Some(7), Some(200), 2), 0, "all pairs");
+        assert_eq!((found(Some(8), Some(2), 9), found(Some(7), Some(3), 9), found(Some(8), Some(1), 9)), (1, 1, 2));
+    }
 }

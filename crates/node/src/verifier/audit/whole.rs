@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::account::{Account, Booked, Claimed, account};
+use super::officials;
 use crate::cli::AuditArgs;
 use crate::date::rfc3339;
 use crate::failure::{Failure, io_cause};
@@ -44,6 +45,10 @@ pub(super) fn audit(args: &AuditArgs, reporter: &Reporter) -> Result<(), Failure
     let manifest = directory.manifest()?;
     let secret = Secret::read(&directory.secret())?;
     let claimed = claimed(&receipt, &directory)?;
+    let policy = match (&args.policy, &args.allowed_signers) {
+        (Some(policy), Some(signers)) => Some(officials::read(policy, signers)?),
+        _ => None,
+    };
 
     // What others and this verifier were told of the log, and what its log must then be.
     let mut told = vec![("the receipt", receipt_head(&receipt, claimed.ledger_size)?)];
@@ -64,7 +69,14 @@ pub(super) fn audit(args: &AuditArgs, reporter: &Reporter) -> Result<(), Failure
             account.findings.insert(0, ("other_ledger", what));
         }
     }
-    say(&directory, &extract, &account, reporter);
+    let mut verified = false;
+    if let (Some(policy), Some(audited)) = (&policy, &account.audited) {
+        let set_as_of = u32::try_from(ReceiptFile::read(&receipt)?.number("as_of")).unwrap_or_default();
+        let finding = officials::verify(policy, directory.request(), manifest, &audited.admission, set_as_of)?;
+        verified = finding.is_none();
+        account.findings.extend(finding);
+    }
+    say(&directory, &extract, &account, verified, reporter);
     if account.findings.is_empty() {
         return Ok(());
     }
@@ -213,7 +225,7 @@ fn booked(booked: &Booked) -> Value {
     json!({
         "session": to_hex(&booked.session), "request_id": to_hex(&booked.request_id), "request_digest": to_hex(&booked.request_digest),
         "accepted": time(booked.accepted_unix_ms), "pairs": booked.pairs, "charged_batches": booked.batches, "charged_tokens": booked.tokens,
-        "signers": booked.signers,
+        "signers": booked.signers().collect::<Vec<_>>(),
     })
 }
 
@@ -221,7 +233,7 @@ fn time(unix_ms: u64) -> String {
     rfc3339(UNIX_EPOCH + Duration::from_millis(unix_ms))
 }
 
-fn say(directory: &RequestDirectory, extract: &VerifiedExtract, account: &Account, reporter: &Reporter) {
+fn say(directory: &RequestDirectory, extract: &VerifiedExtract, account: &Account, verified: bool, reporter: &Reporter) {
     let request = directory.request();
     reporter.json(&json!({
         "audit": "whole",
@@ -229,6 +241,7 @@ fn say(directory: &RequestDirectory, extract: &VerifiedExtract, account: &Accoun
         "request_digest": to_hex(&request.digest()),
         "agrees": account.findings.is_empty(),
         "findings": account.findings.iter().map(|(code, what)| json!({ "code": code, "what": what })).collect::<Vec<_>>(),
+        "signers_verified": verified,
         "charged": account.audited.as_ref().map(booked),
         "other_requests": account.others.iter().map(booked).collect::<Vec<_>>(),
         "ledger_size": extract.head.head.size,
@@ -249,7 +262,8 @@ fn say(directory: &RequestDirectory, extract: &VerifiedExtract, account: &Accoun
             request.tokens(),
             to_hex(&audited.session)
         ));
-        lines.extend(audited.signers.iter().map(|signer| format!("signed by   {signer}")));
+        let word = if verified { "verified" } else { "named by the holder, not verified: give --policy and --allowed-signers" };
+        lines.extend(audited.signers().map(|signer| format!("signed by   {signer}: {word}")));
     }
     for other in &account.others {
         lines.push(format!(

@@ -194,3 +194,35 @@ fn the_same_request_in_another_session_is_found_and_other_requests_are_listed() 
     let stranger = ExtractedEntry { party: [0; 32], ..entry(EntryKind::Charge, &charge([40; 16], 0, [1; 32], 1, 1)) };
     assert_eq!(codes(entries().into_iter().chain([stranger]).collect()), [""; 0], "what is another's is not this verifier's");
 }
+
+/// AUD-1: a session that went on under another policy ends under that one.
+#[test]
+fn the_receipts_policy_is_that_of_the_last_resumption_before_the_completion() {
+    let resumed = |policy: [u8; 32]| {
+        let body = SessionResumed {
+            countersignatures: Vec::new(),
+            policy: MaybeHex(Some(policy)),
+            session: Hex(SESSION),
+            signatures: vec!["signature".to_owned()],
+            signers: Vec::new(),
+        };
+        entry(EntryKind::SessionResumed, &body)
+    };
+    let mut first = accepted();
+    first.policy = MaybeHex(Some([7; 32]));
+    let with = |resumptions: &[(usize, [u8; 32])]| {
+        let mut entries = entries();
+        entries[0] = entry(EntryKind::RequestAccepted, &first);
+        for (at, policy) in resumptions {
+            entries.insert(*at, resumed(*policy));
+        }
+        entries
+    };
+    assert_eq!(codes(with(&[])), ["other_admission"]);
+    let account = audited(with(&[(2, [8; 32])]));
+    assert_eq!(account.findings, []);
+    assert_eq!(account.audited.unwrap().admission.signatures, ["signature"]);
+    assert_eq!(codes(with(&[(2, [6; 32]), (3, [8; 32])])), [""; 0]);
+    assert_eq!(codes(with(&[(2, [8; 32]), (3, [6; 32])])), ["other_admission"]);
+    assert_eq!(codes(with(&[(2, [8; 32]), (6, [6; 32])])), [""; 0], "taken up again after it was complete, to say its receipt again");
+}
