@@ -207,5 +207,17 @@ pub(super) fn disclosures(args: &LedgerDisclosuresArgs, home: &Home, ledger: &Sq
     if rows.is_empty() {
         reporter.answer("no disclosure of this record is booked");
     }
+    // Whose records matched in those nobody can say yet, or ever where the key is gone: no answer to a data subject may pass over them.
+    let mut unbooked = 0;
+    for epoch in ledger.epochs()? {
+        unbooked += ledger.unbooked(&epoch.offer.descriptor.epoch_id)?.len();
+    }
+    if unbooked > 0 {
+        reporter.json(&json!({ "unbooked_sessions": unbooked }));
+        reporter.warn(&format!(
+            "sessions whose disclosures are not booked: {unbooked}. Whether this record is among what matched in them is not known here; book them with \
+             ledger account while their epoch's key lasts"
+        ));
+    }
     Ok(())
 }

@@ -186,6 +186,11 @@ impl RequestDirectory {
         self.directory.join(RECEIPT)
     }
 
+    /// Whether the file of the batches' digests is there.
+    pub(in crate::verifier) fn has_batches(&self) -> bool {
+        self.directory.join(BATCHES).exists()
+    }
+
     /// The digests of the blinded batches. That they are the approved ones is checked by whoever puts the question.
     ///
     /// # Errors
