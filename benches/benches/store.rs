@@ -63,7 +63,7 @@ fn charge(c: &mut Criterion) {
     let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let set_id = offer.set_id;
     let limits = EpochLimits::default();
-    let epoch = EpochEntry { verifier: None, offer, records: 10, rejected: 0, input_digest: None, limits, clock_unix_ms: 0 };
+    let epoch = EpochEntry { verifier: None, offer, records: 10, rejected: 0, input_digest: None, policy: None, limits, clock_unix_ms: 0 };
     ledger.begin_epoch(&epoch).unwrap();
     let session = SessionEntry {
         session_id: [1; 16],

@@ -322,7 +322,9 @@ impl Error {
                 ),
                 LedgerError::Suspended => refusal(RefusalCode::Suspended, error.to_string()),
                 LedgerError::PolicyChanged => refusal(RefusalCode::PolicyChanged, error.to_string()),
-                LedgerError::RequestRefused => Some(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(error.to_string())),
+                LedgerError::RequestRefused | LedgerError::RequestExpired => {
+                    Some(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(error.to_string()))
+                }
                 // Its own clock is the holder's business.
                 LedgerError::ClockBehind { .. } => {
                     Some(Refusal::new(RefusalCode::ClockSkew, "the holder's clock is not in order").because(error.to_string()))

@@ -261,6 +261,9 @@ pub enum LedgerError {
     /// The holder's officials have refused this request.
     #[error("the holder's officials have refused the request")]
     RequestRefused,
+    /// The request's validity is over, by the ledger's time.
+    #[error("the request is not valid any more")]
+    RequestExpired,
     /// The holder's clock is behind what its ledger has seen (SPEC LED-5).
     #[error("the holder's clock is {behind_ms} ms behind its ledger")]
     ClockBehind {
@@ -306,7 +309,7 @@ pub trait Ledger {
     ///
     /// # Errors
     /// [`LedgerError::BatchConflict`], [`LedgerError::BudgetExhausted`], [`LedgerError::EpochEnded`], [`LedgerError::SessionNotOpen`],
-    /// [`LedgerError::Suspended`], [`LedgerError::PolicyChanged`], and [`LedgerError::TooOften`] once the same batch has come more often than [`crate::limits::BATCH_REPEATS_MAX`]; `Busy` and `Storage`.
+    /// [`LedgerError::Suspended`], [`LedgerError::RequestRefused`], [`LedgerError::RequestExpired`], [`LedgerError::PolicyChanged`], and [`LedgerError::TooOften`] once the same batch has come more often than [`crate::limits::BATCH_REPEATS_MAX`]; `Busy` and `Storage`.
     fn charge(&mut self, entry: &ChargeEntry) -> Result<ChargeOutcome, LedgerError>;
 
     /// Makes the receipt durable and the session complete. Its reservation ends: what it charged stays charged.

@@ -126,6 +126,7 @@ fn seal_under_another_ruleset(agencies: &Agencies) {
         records: 1,
         rejected: 0,
         input_digest: None,
+        policy: None,
         limits: EpochLimits::default(),
         clock_unix_ms: 1,
     };

@@ -281,6 +281,7 @@ mod tests {
             records: 1_000,
             rejected: 0,
             input_digest: None,
+            policy: None,
             limits: EpochLimits::default(),
             clock_unix_ms: 1_000,
         }

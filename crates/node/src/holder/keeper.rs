@@ -90,7 +90,7 @@ impl Keeper {
                         .transpose()?
                         .map_or(0, |in_force| in_force.policy.epoch().grace_seconds);
                     let at = now();
-                    if ledger.close_epoch(&due.epoch_id, &due.reason, at.saturating_add(u64::from(grace_s) * 1_000), at)? {
+                    if ledger.close_epoch(&due.epoch_id, &due.reason, due.since_unix_ms.saturating_add(u64::from(grace_s) * 1_000), at)? {
                         self.shared.reporter.note(&format!("epoch {epoch} admits no session any more: {}", due.reason));
                     }
                 }

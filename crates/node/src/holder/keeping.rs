@@ -114,17 +114,19 @@ fn keeps(row: &EpochRow, days: u32, now: u64, ruleset: &Ruleset) -> Result<(), S
 
 /// The keys of an epoch that goes on; none, and a line that says why, where a new one has to begin all the same.
 ///
-/// It may be kept for so many days; the time is in milliseconds since 1970.
+/// It may be kept for so many days; the times, in milliseconds since 1970, are the clock's and the ledger's: both must allow it, since a clock
+/// may have been set back.
 pub(super) fn kept_keys(
     home: &Home,
     whom: &str,
     row: &EpochRow,
     ruleset: &Ruleset,
-    (days, now): (u32, u64),
+    (days, clock, ledger_time): (u32, u64, u64),
     reporter: &Reporter,
 ) -> Option<EpochKeys> {
     let set = &row.offer.descriptor;
-    let keys = keeps(row, days, now, ruleset).and_then(|()| match read_keys(home, &set.epoch_id) {
+    let allowed = keeps(row, days, clock, ruleset).and_then(|()| keeps(row, days, clock.max(ledger_time), ruleset));
+    let keys = allowed.and_then(|()| match read_keys(home, &set.epoch_id) {
         Ok(keys) if keys.public_key() == set.public_key => Ok(keys),
         Ok(_) => Err("the key of the one before is not the ledger's".to_owned()),
         Err(failure) => Err(failure.what().to_owned()),

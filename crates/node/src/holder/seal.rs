@@ -52,6 +52,8 @@ pub(super) struct Making {
 /// What the policy in force says of epochs; in pilot mode the home's configuration.
 #[derive(Clone, Copy)]
 struct Rules {
+    /// Digest of the policy.
+    policy: Option<[u8; 32]>,
     keep_key_days: u32,
     /// Days after which an epoch ends, and evaluations.
     ends: Option<(u32, u64)>,
@@ -59,13 +61,22 @@ struct Rules {
 
 impl Rules {
     fn read(home: &Home) -> Result<Self, Failure> {
-        let in_force = if home.ledger().exists() { policy::in_force(home, &SqliteLedger::open(&home.ledger())?, None)? } else { None };
+        let in_force = if home.ledger().exists() {
+            policy::in_force(home, &SqliteLedger::open(&home.ledger())?, None)?
+        } else {
+            policy::copies::agree(home, None)?;
+            None
+        };
         Ok(match in_force {
             Some(in_force) => {
                 let epoch = in_force.policy.epoch();
-                Self { keep_key_days: epoch.keep_key_days, ends: Some((epoch.days_max, epoch.evaluations_max)) }
+                Self {
+                    policy: Some(in_force.record.digest),
+                    keep_key_days: epoch.keep_key_days,
+                    ends: Some((epoch.days_max, epoch.evaluations_max)),
+                }
             }
-            None => Self { keep_key_days: home.config().epochs.keep_key_days, ends: None },
+            None => Self { policy: None, keep_key_days: home.config().epochs.keep_key_days, ends: None },
         })
     }
 
@@ -167,7 +178,8 @@ fn check_as_of(as_of: Option<Date>) -> Result<(), Failure> {
     // East of Greenwich tomorrow has begun.
     let latest = Date::of(SystemTime::now() + Duration::from_secs(86_400)).yyyymmdd();
     if as_of.is_some_and(|date| date.yyyymmdd() > latest) {
-        return Err(Failure::input("as_of_in_future", "--as-of is a day that is still to come").with_hint("give the day up to which the records were kept"));
+        return Err(Failure::input("as_of_in_future", "--as-of is a day that is still to come")
+            .with_hint("give the day up to which the records were kept"));
     }
     Ok(())
 }
@@ -217,8 +229,9 @@ fn begin_one(
     let builder = SetBuilder::new(Arc::new(RealDisk), &work, BuilderOptions { memory_bytes })?;
     // Only now: what another seal did for this verifier is in the ledger.
     let now = unix_ms(SystemTime::now());
+    let ledger_time = if home.ledger().exists() { SqliteLedger::open(&home.ledger())?.time_unix_ms()? } else { 0 };
     let row = if args.new_epoch { None } else { current()? };
-    let kept = row.and_then(|row| keeping::kept_keys(home, &whom_of(peer.as_ref()), &row, ruleset, (days, now), reporter));
+    let kept = row.and_then(|row| keeping::kept_keys(home, &whom_of(peer.as_ref()), &row, ruleset, (days, now, ledger_time), reporter));
     if kept.is_none() {
         check_booked(home, peer.as_ref())?;
     }
@@ -386,6 +399,7 @@ fn finish(
         records: summary.rows,
         rejected: tally.total(),
         input_digest: Some(summary.sha256),
+        policy: rules.policy,
         // From ledger time, which may be ahead: an epoch's days are counted in it.
         limits: rules.limits(now.max(ledger.time_unix_ms()?)),
         clock_unix_ms: now,
@@ -417,16 +431,24 @@ fn enter(
 ) -> Result<Option<[u8; 32]>, Failure> {
     if let Some(seed) = seed {
         epochs::write_seed(home, epoch_id, seed)?;
-        ledger.begin_epoch(entry)?;
+        ledger.begin_epoch(entry).map_err(not_entered)?;
         return Ok(None);
     }
-    ledger.replace_set(entry).map_err(|error| match error {
+    ledger.replace_set(entry).map_err(not_entered)?;
+    let earlier = ledger.earlier_sets()?.into_iter().rfind(|earlier| earlier.epoch_id == *epoch_id);
+    Ok(earlier.map(|earlier| earlier.set_id))
+}
+
+fn not_entered(error: StoreError) -> Failure {
+    match error {
         StoreError::Ledger(LedgerError::EpochEnded) => {
             Failure::input("epoch_ended", "the epoch ended while records were sealed under its key; nothing was put in service")
                 .with_hint("seal again: it begins a new epoch")
         }
+        StoreError::Ledger(LedgerError::PolicyChanged) => {
+            Failure::input("policy_changed", "the policy changed while records were sealed: seal again; nothing was put in service")
+                .with_hint("the new policy's dates, bounds and keeping of keys are what the epoch has to go by")
+        }
         other => other.into(),
-    })?;
-    let earlier = ledger.earlier_sets()?.into_iter().rfind(|earlier| earlier.epoch_id == *epoch_id);
-    Ok(earlier.map(|earlier| earlier.set_id))
+    }
 }

@@ -265,21 +265,21 @@ fn cannot_judge(shared: &Shared, failure: &Failure) -> End {
     End::Refused(Refusal::new(RefusalCode::NotAuthorised, NOT_AUTHORISED).because(format!("{}: {}", failure.code(), failure.what())))
 }
 
-/// Waits until the session may not go on: its verifier suspended, another policy in force, its epoch over.
+/// Waits until the session may not go on: its verifier suspended, its request refused, another policy in force, its epoch over.
 async fn stopped(session: &Running) -> Refusal {
     let mut standing = session.shared.standing.clone();
-    let (policy, epoch_id) = {
+    let (policy, epoch_id, request) = {
         let session = session.session();
-        (policy_of(&session), session.offer().descriptor.epoch_id)
+        (policy_of(&session), session.offer().descriptor.epoch_id, session.request().digest())
     };
     loop {
-        let seen = standing.borrow_and_update().stops(session.verifier.as_bytes(), policy, &epoch_id);
+        let seen = standing.borrow_and_update().stops(session.verifier.as_bytes(), policy, &epoch_id, &request);
         if let Some(refusal) = seen {
             // It may have been seen before the session was admitted, under another policy since: what counts is the ledger as it is now.
             let shared = Arc::clone(&session.shared);
             match blocking(move || Ok(Standing::read(&shared.ledger())?)).await {
                 Ok(now) => {
-                    if let Some(refusal) = now.stops(session.verifier.as_bytes(), policy, &epoch_id) {
+                    if let Some(refusal) = now.stops(session.verifier.as_bytes(), policy, &epoch_id, &request) {
                         return refusal;
                     }
                 }
@@ -460,16 +460,15 @@ async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerp
         let (shared, unfinished) = (Arc::clone(shared), served.session.clone());
         let replaced = matches!(end, End::Replaced);
         let booked = blocking(move || {
-            if let Some(running) = unfinished {
-                running.session().suspend(&mut *shared.ledger(), now())?;
-            }
+            // What fails here keeps the refusal from nothing.
+            let suspended = unfinished.map_or(Ok(()), |running| running.session().suspend(&mut *shared.ledger(), now()));
             if let Some(refusal) = refusal {
                 shared
                     .ledger()
                     .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, refusal.reason.as_deref(), now())
                     .map_err(Failure::from)?;
             }
-            Ok(())
+            Ok(suspended?)
         });
         if booked.await.is_err() {
             tracing::error!(replaced, "the end of a session could not be written to the ledger");

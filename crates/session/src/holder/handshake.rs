@@ -187,7 +187,8 @@ impl PendingAdmission {
         self.entry.clock_unix_ms = clock_unix_ms;
         let known = LogHead { size: self.hello.head_size, root: self.hello.head_root };
         if known.size > 0 && ledger.root_at(known.size)? != Some(known.root) {
-            let reason = format!("the verifier knows a ledger of {} entries of which this one is no continuation", known.size);
+            // No number of the peer's choice: the ledger keeps a row for each reason.
+            let reason = "the verifier knows a ledger of which this one is no continuation";
             return Err(Error::Refuse(
                 Refusal::new(RefusalCode::LedgerDiverged, "the holder's ledger is not the one that this verifier knows").because(reason),
             ));

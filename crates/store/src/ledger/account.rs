@@ -5,10 +5,12 @@ use oblink_session::ledger::{
     Budget, ChargeEntry, ChargeOutcome, CompletionEntry, DisclosureEntry, Ledger, LedgerError, SessionEntry, SessionOpening,
 };
 use oblink_session::limits::BATCH_REPEATS_MAX;
+use oblink_session::request::Request;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::admission::admit;
+use super::closing::GRACE_MS_MAX;
 use super::entries::{Charge, Completion, Hex, ReceiptSigned, SessionSuspended, text_of};
 use super::log::{self, append};
 use super::{Failure, SqliteLedger, contradiction, disclosures};
@@ -26,8 +28,16 @@ struct Standing {
     grace_until: Option<u64>,
     suspended: bool,
     same_policy: bool,
+    denied: bool,
+    /// Until when the request is valid by which a signed session was admitted.
+    not_after: Option<u64>,
     /// Whether the verifier has signed the receipt.
     acknowledged: bool,
+}
+
+/// The end of a request's validity, where it has one.
+fn not_after(request: &[u8]) -> Option<u64> {
+    Some(Request::parse(request).ok()?.manifest()?.not_after_unix_ms)
 }
 
 impl Standing {
@@ -35,13 +45,16 @@ impl Standing {
         Ok(connection
             .prepare_cached(
                 "SELECT s.session, s.state, s.tokens, s.charged_tokens, s.batches, s.charged_batches, e.ended_unix_ms IS NOT NULL,
-                   s.verifier, e.grace_until_unix_ms,
+                   s.verifier,
+                   min(ifnull(e.grace_until_unix_ms, e.ends_unix_ms + ?2), ifnull(e.ends_unix_ms + ?2, e.grace_until_unix_ms)),
                    EXISTS (SELECT 1 FROM suspensions p WHERE p.resumed_entry IS NULL AND p.scope IN (s.verifier, zeroblob(32))),
                    s.policy IS (SELECT digest FROM policies ORDER BY entry DESC LIMIT 1),
-                   EXISTS (SELECT 1 FROM receipts r WHERE r.session = s.session AND r.verifier_signature IS NOT NULL)
+                   EXISTS (SELECT 1 FROM receipts r WHERE r.session = s.session AND r.verifier_signature IS NOT NULL),
+                   EXISTS (SELECT 1 FROM denials d WHERE d.request_digest = s.request_digest),
+                   CASE WHEN s.policy IS NOT NULL THEN s.request END
                  FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
             )?
-            .query_row([session_id], |row| {
+            .query_row(params![session_id, GRACE_MS_MAX], |row| {
                 Ok(Self {
                     session: row.get(0)?,
                     verifier: row.get(7)?,
@@ -55,6 +68,8 @@ impl Standing {
                     suspended: row.get(9)?,
                     same_policy: row.get(10)?,
                     acknowledged: row.get(11)?,
+                    denied: row.get(12)?,
+                    not_after: row.get::<_, Option<Vec<u8>>>(13)?.and_then(|request| not_after(&request)),
                 })
             })
             .optional()?)
@@ -201,6 +216,12 @@ fn charge(
     }
     if standing.suspended {
         return Ok(Err(LedgerError::Suspended));
+    }
+    if standing.denied {
+        return Ok(Err(LedgerError::RequestRefused));
+    }
+    if standing.not_after.is_some_and(|until| until < now) {
+        return Ok(Err(LedgerError::RequestExpired));
     }
     if !standing.same_policy {
         return Ok(Err(LedgerError::PolicyChanged));

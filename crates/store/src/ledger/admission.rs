@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::account::set_state;
 use super::authority::{is_denied, is_suspended, policy_digest_in_force};
+use super::closing::GRACE_MS_MAX;
 use super::entries::{Hex, MaybeHex, RequestAccepted, SessionResumed, SignerBody, text_of};
 use super::epochs::spoken_for;
 use super::log::append;
@@ -112,10 +113,11 @@ struct Admitting {
 fn admitting_epoch(transaction: &Transaction<'_>, entry: &SessionEntry, resumed: bool, now: u64) -> Result<Admitting, Failure> {
     let found = transaction
         .prepare_cached(
-            "SELECT epoch, verifier IS NULL, evaluations_max, ends_unix_ms, closing_unix_ms IS NOT NULL, grace_until_unix_ms FROM epochs
+            "SELECT epoch, verifier IS NULL, evaluations_max, ends_unix_ms, closing_unix_ms IS NOT NULL,
+               min(ifnull(grace_until_unix_ms, ends_unix_ms + ?4), ifnull(ends_unix_ms + ?4, grace_until_unix_ms)) FROM epochs
              WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND set_id = ?3 AND (verifier IS NULL OR verifier = ?2)",
         )?
-        .query_row(params![entry.epoch_id, entry.verifier, entry.set_id], |row| {
+        .query_row(params![entry.epoch_id, entry.verifier, entry.set_id, GRACE_MS_MAX], |row| {
             let admitting = Admitting { epoch: row.get(0)?, unowned: row.get(1)?, evaluations_max: row.get(2)? };
             Ok((admitting, row.get(3)?, row.get(4)?, row.get(5)?))
         })
@@ -274,6 +276,10 @@ fn resume(transaction: &Transaction<'_>, entry: &SessionEntry, known: Known, now
         .prepare_cached("SELECT body, holder_signature FROM receipts WHERE session = ?1")?
         .query_row([known.session], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    // What it asked in pilot mode nobody authorised, and what it agreed to disclose was not looked at: under a policy it asks anew.
+    if known.policy.is_none() && entry.authority.is_some() {
+        return Err(LedgerError::PolicyChanged.into());
+    }
     // Also a complete one (SPEC END-4): what it resumes under is its caller's offer, and another epoch's, or another set, would not be what
     // it asked.
     let epoch = admitting_epoch(transaction, entry, true, now)?;

@@ -89,6 +89,15 @@ impl Scope {
     }
 }
 
+/// What the caller of [`SqliteLedger::resume_answers`] looked at when it judged: nothing of it may have changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Digest of the policy in force; `None` in pilot mode.
+    pub policy: Option<[u8; 32]>,
+    /// [`SuspensionRow::entry`] of the last suspension of the scope.
+    pub suspension: u64,
+}
+
 /// A suspension, in force or over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuspensionRow {
@@ -102,6 +111,8 @@ pub struct SuspensionRow {
     pub suspended_unix_ms: u64,
     /// When it was lifted, milliseconds since 1970; `None` while it is in force.
     pub resumed_unix_ms: Option<u64>,
+    /// Number of its entry in the log.
+    pub entry: u64,
 }
 
 /// A refusal by the holder's officials.
@@ -277,16 +288,29 @@ impl SqliteLedger {
     /// signatures suffice, and were given after the last of the suspensions, is the caller's to check.
     ///
     /// # Errors
-    /// [`Error::Ledger`]: `Busy` and `Storage`; [`Error::ProposalUsed`] where the proposal was applied before.
+    /// [`Error::Ledger`]: `PolicyChanged` where another policy than `judged` says is in force by now, or one at all and there is no approval;
+    /// `Suspended` where the scope was suspended again since; `Busy` and `Storage`. [`Error::ProposalUsed`] where the proposal was applied
+    /// before.
     pub fn resume_answers(
         &mut self,
         scope: Scope,
         approval: Option<&Approval>,
+        judged: Judged,
         reason: &str,
         operator: &str,
         clock_unix_ms: u64,
     ) -> Result<bool, Error> {
         Ok(self.transact(clock_unix_ms, |transaction, now| {
+            let policy = policy_digest_in_force(transaction)?;
+            if policy != judged.policy || policy.is_some() && approval.is_none() {
+                return Err(LedgerError::PolicyChanged.into());
+            }
+            let again: bool = transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM suspensions WHERE scope = ?1 AND entry > ?2)")?
+                .query_row(params![scope.party(), judged.suspension], |row| row.get(0))?;
+            if again {
+                return Err(LedgerError::Suspended.into());
+            }
             // The entry that is appended below has this number.
             let seq = size(transaction)?;
             let lifted = transaction
@@ -315,7 +339,9 @@ impl SqliteLedger {
     pub fn suspensions(&self) -> Result<Vec<SuspensionRow>, Error> {
         self.read(|connection| {
             Ok(connection
-                .prepare_cached("SELECT scope, reason, operator, suspended_unix_ms, resumed_unix_ms FROM suspensions ORDER BY entry")?
+                .prepare_cached(
+                    "SELECT scope, reason, operator, suspended_unix_ms, resumed_unix_ms, entry FROM suspensions ORDER BY entry",
+                )?
                 .query_map([], |row| {
                     Ok(SuspensionRow {
                         scope: Scope::of_party(row.get(0)?),
@@ -323,6 +349,7 @@ impl SqliteLedger {
                         operator: row.get(2)?,
                         suspended_unix_ms: row.get(3)?,
                         resumed_unix_ms: row.get(4)?,
+                        entry: row.get(5)?,
                     })
                 })?
                 .collect::<Result<Vec<_>, _>>()?)

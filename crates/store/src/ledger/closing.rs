@@ -12,6 +12,9 @@ use super::log::append;
 use super::{Failure, SqliteLedger};
 use crate::Error;
 
+/// The longest grace that a policy gives (SPEC EPO-6), milliseconds: so long after its date an epoch is over, closed or not.
+pub(super) const GRACE_MS_MAX: u64 = 86_400_000;
+
 /// What is to be done with an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -42,6 +45,8 @@ pub struct DueEpoch {
     pub epoch_id: [u8; 16],
     /// What is due.
     pub due: Due,
+    /// From when on its grace is counted, milliseconds since 1970: its date where that has come, however late it is noticed; else now.
+    pub since_unix_ms: u64,
     /// The reason given when it was closed; [`Due::reason`] where that is still to be done.
     pub reason: String,
     /// Sessions whose disclosure is not booked: [`SqliteLedger::end_epoch`] refuses while there are any, unless told.
@@ -110,15 +115,16 @@ impl SqliteLedger {
                          OR NOT EXISTS (SELECT 1 FROM sessions s WHERE s.epoch = e.epoch AND s.state <> 'complete'),
                        ifnull(max(?1, (SELECT unix_ms FROM clock)) >= e.ends_unix_ms, 0),
                        (SELECT ifnull(sum(s.charged_tokens), 0) FROM sessions s WHERE s.epoch = e.epoch) >= ifnull(e.evaluations_max, ?2)
-                         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open' AND s.charged_tokens < s.tokens)
+                         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.epoch = e.epoch AND s.state = 'open' AND s.charged_tokens < s.tokens),
+                       min(max(?1, (SELECT unix_ms FROM clock)), ifnull(e.ends_unix_ms, ?3))
                      FROM epochs e WHERE e.ended_unix_ms IS NULL ORDER BY e.epoch",
                 )?
-                .query_map(params![now_unix_ms, EPOCH_EVALUATIONS_MAX], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                .query_map(params![now_unix_ms, EPOCH_EVALUATIONS_MAX, i64::MAX], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
                 })?
-                .collect::<Result<Vec<(i64, [u8; 16], Option<String>, bool, bool, bool)>, _>>()?;
+                .collect::<Result<Vec<(i64, [u8; 16], Option<String>, bool, bool, bool, u64)>, _>>()?;
             let mut due_epochs = Vec::new();
-            for (epoch, epoch_id, closed, over, date, used) in rows {
+            for (epoch, epoch_id, closed, over, date, used, since_unix_ms) in rows {
                 let due = match closed {
                     Some(_) if over => Due::End,
                     None if date => Due::CloseByDate,
@@ -126,7 +132,7 @@ impl SqliteLedger {
                     _ => continue,
                 };
                 let reason = closed.unwrap_or_else(|| due.reason().to_owned());
-                due_epochs.push(DueEpoch { epoch_id, due, reason, unbooked: unbooked(connection, epoch)? });
+                due_epochs.push(DueEpoch { epoch_id, due, since_unix_ms, reason, unbooked: unbooked(connection, epoch)? });
             }
             Ok(due_epochs)
         })

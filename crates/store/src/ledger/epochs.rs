@@ -5,6 +5,7 @@ use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::authority::policy_digest_in_force;
 use super::closing::unbooked;
 use super::entries::{EpochBegin, EpochEnded, Hex, MaybeHex, Seal};
 use super::log::append;
@@ -32,10 +33,11 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`Error::Unbooked`] where an epoch that would end has disclosures that are not booked, unless [`EpochLimits::even_unbooked`];
-    /// [`Error::Ledger`]: an epoch of this id exists; `Busy` and `Storage`.
+    /// [`Error::Ledger`]: `PolicyChanged` where another policy than the entry's is in force; an epoch of this id exists; `Busy` and `Storage`.
     pub fn begin_epoch(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
         let (set, offer) = (&entry.offer.descriptor, &entry.offer);
         Ok(self.transact(entry.clock_unix_ms, |transaction, now| {
+            same_policy(transaction, entry)?;
             let ended = transaction
                 .prepare_cached(
                     "SELECT epoch, epoch_id FROM epochs WHERE ended_unix_ms IS NULL AND (verifier IS NULL OR verifier = ?1) ORDER BY epoch",
@@ -90,17 +92,19 @@ impl SqliteLedger {
     /// Gives the ids of the epochs ended: their keys and sets are to be deleted (SPEC EPO-3).
     ///
     /// # Errors
-    /// [`Error::Ledger`]: `EpochEnded` where the epoch is not current; `Storage` where the set has another key, ruleset, suite or number of
+    /// [`Error::Ledger`]: `PolicyChanged` where another policy than the entry's is in force; `EpochEnded` where the epoch is not current, is
+    /// closed, or its date has come; `Storage` where the set has another key, ruleset, suite or number of
     /// tokens a pair than the epoch; `Busy`.
     pub fn replace_set(&mut self, entry: &EpochEntry) -> Result<Vec<[u8; 16]>, Error> {
         let (set, offer) = (&entry.offer.descriptor, &entry.offer);
         Ok(self.write(entry.clock_unix_ms, |transaction, now| {
+            same_policy(transaction, entry)?;
             let found: Option<(i64, bool, Option<[u8; 32]>)> = transaction
                 .prepare_cached(
                     "SELECT epoch, public_key = ?2 AND ruleset_digest = ?3 AND suite = ?4 AND tokens_per_pair = ?5, verifier FROM epochs
-                     WHERE epoch_id = ?1 AND ended_unix_ms IS NULL",
+                     WHERE epoch_id = ?1 AND ended_unix_ms IS NULL AND closing_unix_ms IS NULL AND ifnull(ends_unix_ms > ?6, 1)",
                 )?
-                .query_row(params![set.epoch_id, set.public_key, set.ruleset_digest, set.suite, set.tokens_per_pair], |row| {
+                .query_row(params![set.epoch_id, set.public_key, set.ruleset_digest, set.suite, set.tokens_per_pair, now], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .optional()?;
@@ -210,6 +214,11 @@ impl SqliteLedger {
                 .collect::<Result<Vec<_>, _>>()?)
         })
     }
+}
+
+/// Its dates, bounds and the keeping of its key are those of the policy that is in force.
+fn same_policy(transaction: &Transaction<'_>, entry: &EpochEntry) -> Result<(), Failure> {
+    if policy_digest_in_force(transaction)? == entry.policy { Ok(()) } else { Err(LedgerError::PolicyChanged.into()) }
 }
 
 fn epoch_begin(entry: &EpochEntry) -> EpochBegin {

@@ -39,7 +39,7 @@ use crate::Error;
 use crate::disk::{DiskLock, RealDisk, lock};
 
 pub use admission::RESUMES_MAX;
-pub use authority::{Approval, CountersignatureRow, PolicyChange, PolicyRecord, RequestDenial, Scope, SuspensionRow};
+pub use authority::{Approval, CountersignatureRow, Judged, PolicyChange, PolicyRecord, RequestDenial, Scope, SuspensionRow};
 pub use closing::{Due, DueEpoch, UnbookedSession};
 pub use disclosures::{DisclosedRecordRow, DisclosureRow};
 pub use extract::{Extract, ExtractFault, ExtractedEntry, VerifiedExtract};
@@ -57,6 +57,8 @@ pub use verify::{Tampered, VerifyReport};
 pub struct SqliteLedger {
     connection: Connection,
     path: PathBuf,
+    /// The write-ahead log that the connection writes to.
+    wal: Option<(u64, u64)>,
 }
 
 /// Held by the one process that serves from a ledger.
@@ -72,7 +74,8 @@ impl SqliteLedger {
     /// [`Error::LedgerVersion`] where another version of this program wrote it; [`Error::LedgerDamaged`] where it is no ledger;
     /// [`Error::Disk`] where the file or its directory cannot be written; [`Error::NoSpace`]; [`Error::Ledger`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { connection: schema::open(path)?, path: path.to_owned() })
+        let connection = schema::open(path)?;
+        Ok(Self { wal: schema::write_ahead_log(&connection), connection, path: path.to_owned() })
     }
 
     /// Makes this process the one that serves from the ledger, for as long as the value lives, and suspends the sessions that the one
@@ -99,6 +102,10 @@ impl SqliteLedger {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = advance_clock(&transaction, clock_unix_ms)?;
         let value = body(&transaction, now)?;
+        // What is committed to a log that has no name any more is lost.
+        if schema::write_ahead_log(&transaction) != self.wal {
+            return Err(contradiction("the ledger's write-ahead log was replaced by another program; stop it and run ledger verify"));
+        }
         transaction.commit()?;
         Ok(value)
     }

@@ -17,6 +17,8 @@ pub struct EpochEntry {
     pub rejected: u64,
     /// Digest of the input, where one was taken.
     pub input_digest: Option<[u8; 32]>,
+    /// Digest of the policy that its caller went by; `None` in pilot mode. Another in force by now refuses it.
+    pub policy: Option<[u8; 32]>,
     /// When it ends by itself; not looked at where a set takes the place of another.
     pub limits: EpochLimits,
     /// The holder's clock, milliseconds since 1970.

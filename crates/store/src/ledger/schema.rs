@@ -1,7 +1,9 @@
 //! The ledger's tables and how its file is opened.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -276,18 +278,42 @@ CREATE TABLE disclosed_records (
 CREATE INDEX disclosed_records_id ON disclosed_records (record_id);
 ";
 
+/// The tables of a new ledger, in memory and empty.
+pub(crate) fn fresh() -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_in_memory()?;
+    [TABLES, EARLIER_SETS, LOG].into_iter().try_for_each(|tables| connection.execute_batch(tables))?;
+    Ok(connection)
+}
+
 /// Opens the ledger's file, which is created (0600) with its tables where it is missing; one of version 2 or 3 is brought up.
 pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
+    // Never opened here once it exists: closing any descriptor of a file gives up all of the process's locks on it (POSIX), those of
+    // another connection's SQLite among them, and whoever comes next takes the write-ahead log away from under it.
+    let failed = |error| Error::disk("opening the ledger", path, error);
     // SQLite gives its side files the mode of this one.
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = file.map_err(|error| Error::disk("opening the ledger", path, error))?;
-    let mode = file.metadata().map_err(|error| Error::disk("opening the ledger", path, error))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        file.set_permissions(PermissionsExt::from_mode(0o600)).map_err(|error| Error::disk("making private", path, error))?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+            if mode & 0o077 != 0 {
+                fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(|error| Error::disk("making private", path, error))?;
+            }
+        }
+        Err(error) => return Err(failed(error)),
     }
-    drop(file);
     RealDisk.sync_dir(directory_of(path)).map_err(|error| Error::disk("syncing the directory of", path, error))?;
     prepare(path)
+}
+
+/// Device and inode of the write-ahead log beside a connection's file; `None` where there is none.
+///
+/// While a connection that has read is open, SQLite neither removes the log nor makes another: one that is gone, or another, is the work of a
+/// program that does not keep SQLite's locks.
+pub(crate) fn write_ahead_log(connection: &Connection) -> Option<(u64, u64)> {
+    // SQLite's own, absolute path: the one that was given may be relative to a directory that is no longer the process's.
+    let mut name = OsString::from(connection.path()?);
+    name.push("-wal");
+    fs::symlink_metadata(name).ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn prepare(path: &Path) -> Result<Connection, Error> {

@@ -16,9 +16,12 @@ use super::*;
 mod authority;
 mod foreign;
 mod log;
+mod officials;
 mod older;
 mod replaced;
+mod replay;
 mod repro;
+mod standing;
 mod tampering;
 
 const VERIFIER: [u8; 32] = [1; 32];
@@ -107,6 +110,14 @@ fn tamper(ledger: &SqliteLedger, sql: &str) {
     }
 }
 
+/// The policy and the last suspension as they are now.
+fn judged(ledger: &SqliteLedger) -> Judged {
+    Judged {
+        policy: ledger.policy_in_force().unwrap().map(|record| record.digest),
+        suspension: ledger.suspensions().unwrap().last().map_or(0, |row| row.entry),
+    }
+}
+
 fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
     let descriptor = SetDescriptor {
         suite: 1,
@@ -126,6 +137,7 @@ fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
         records: 1_100,
         rejected: 7,
         input_digest: Some([5; 32]),
+        policy: None,
         limits: EpochLimits::default(),
         clock_unix_ms: CLOCK,
     }
@@ -133,11 +145,12 @@ fn epoch(id: u8, verifier: Option<[u8; 32]>) -> EpochEntry {
 
 /// A request of 3 batches of 10 tokens under epoch [10; 16].
 fn session(id: u8) -> SessionEntry {
+    let request = authority::request(id);
     SessionEntry {
         session_id: [id; 16],
         request_id: [id; 16],
-        request_digest: [id; 32],
-        request: vec![id; 100],
+        request_digest: request.digest(),
+        request: request.bytes().to_vec(),
         epoch_id: [10; 16],
         set_id: [10; 32],
         verifier: VERIFIER,
@@ -331,9 +344,9 @@ fn a_complete_session_keeps_its_receipt_and_costs_what_it_cost() {
     ledger.complete(&completion(1)).unwrap();
     assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::SessionNotOpen)));
     assert_eq!(account(&ledger), (30, 0));
-    assert!(matches!(ledger.charge(&batch(1, 2, 10)), Err(LedgerError::SessionNotOpen)));
     ledger.acknowledge(&[1; 16], &[8; 64]).unwrap();
     ledger.acknowledge(&[1; 16], &[9; 64]).unwrap();
+    assert!(matches!(ledger.charge(&batch(1, 2, 10)), Err(LedgerError::SessionNotOpen)));
     let receipt = ledger.receipt(&[1; 16]).unwrap().unwrap();
     assert_eq!((receipt.body.as_slice(), receipt.holder_signature, receipt.verifier_signature), (&b"{}"[..], [7; 64], Some([8; 64])));
     ledger.suspend(&[1; 16], &[], CLOCK).unwrap();

@@ -6,7 +6,7 @@ use oblink_session::authority::{Approved, InForce, Resume, approve};
 use oblink_session::ledger::LedgerError;
 use oblink_session::request::to_hex;
 use oblink_store::Error as StoreError;
-use oblink_store::ledger::{Approval, PolicyChange, PolicyRecord, Scope, SqliteLedger};
+use oblink_store::ledger::{Approval, Judged, PolicyChange, PolicyRecord, Scope, SqliteLedger};
 use serde_json::json;
 
 use super::directory::ProposalDirectory;
@@ -80,7 +80,11 @@ pub(super) fn apply(args: &PolicyApplyArgs, reporter: &Reporter) -> Result<(), F
         }
         Approved::Resume(_) => {
             let Some(scope) = resumed else { return Err(Failure::bug("a resumption without its scope")) };
-            if !ledger.resume_answers(scope, approval.as_ref(), proposal.reason(), &operator, now).map_err(of_apply)? {
+            let judged = Judged {
+                policy: current.as_ref().map(|current| current.record.digest),
+                suspension: suspended.as_ref().map_or(0, |row| row.entry),
+            };
+            if !ledger.resume_answers(scope, approval.as_ref(), judged, proposal.reason(), &operator, now).map_err(of_apply)? {
                 return Err(not_suspended(&home, &scope)?);
             }
             reporter.json(&json!({ "applied": true, "kind": "resume", "resume": scope.text(), "signers": names, "operator": operator }));
@@ -100,6 +104,8 @@ fn of_apply(error: StoreError) -> Failure {
             .with_hint("signatures serve once: make a new proposal with `policy propose`"),
         StoreError::Ledger(LedgerError::PolicyChanged) => Failure::refused("not_approved", "stale: another policy was applied meanwhile")
             .with_hint("make a new proposal against that one"),
+        StoreError::Ledger(LedgerError::Suspended) => Failure::refused("not_approved", "stale: suspended again meanwhile")
+            .with_hint("make a new proposal with `policy propose --resume`, in the light of the new reason"),
         other => other.into(),
     }
 }

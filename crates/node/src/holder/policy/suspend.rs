@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use oblink_store::ledger::SqliteLedger;
+use oblink_store::ledger::{Judged, SqliteLedger};
 use serde_json::json;
 
-use super::{scope_of, scope_words};
+use super::{scope_of, scope_words, suspension};
 use crate::cli::SuspendArgs;
 use crate::date::unix_ms;
 use crate::failure::Failure;
@@ -28,7 +28,10 @@ pub fn suspend(args: &SuspendArgs, reporter: &Reporter) -> Result<(), Failure> {
             return Err(Failure::refused("not_approved", "under a policy its officials decide when answers are resumed")
                 .with_hint("oblink-holder policy propose --resume, then sign and apply"));
         }
-        let lifted = ledger.resume_answers(scope, None, &args.reason, &operator, unix_ms(SystemTime::now()))?;
+        let seen = suspension(&ledger, &scope)?;
+        // None of a policy: where one is applied in between, its officials decide.
+        let judged = Judged { policy: None, suspension: seen.map_or(0, |row| row.entry) };
+        let lifted = ledger.resume_answers(scope, None, judged, &args.reason, &operator, unix_ms(SystemTime::now()))?;
         reporter.json(&json!({ "resumed": scope.text(), "peer": args.peer, "new": lifted, "reason": args.reason, "operator": operator }));
         reporter.answer(&format!("{whom}: {}", if lifted { "suspended no longer" } else { "not suspended" }));
         return Ok(());
