@@ -67,9 +67,10 @@ pub(in crate::holder) fn agree(home: &Home, in_force: Option<&PolicyRecord>) -> 
     }
     // Whoever removes ledger and copies together does not have pilot mode back.
     if in_force.is_none() && home.had_policy()? {
-        return Err(Failure::input(MISSING, "a policy was in force in this home, and its ledger has none: this is not the true ledger").with_hint(
-            "find the true ledger. If it is lost, begin a new home, which has a new fingerprint, and tell verifiers and auditors",
-        ));
+        return Err(Failure::input(MISSING, "a policy was in force in this home, and its ledger has none: this is not the true ledger")
+            .with_hint(
+                "find the true ledger. If it is lost, begin a new home, which has a new fingerprint, and tell verifiers and auditors",
+            ));
     }
     Ok(())
 }
