@@ -8,7 +8,8 @@ use oblink_session::request::Disclosure;
 use sha2::{Digest, Sha256};
 
 use super::super::entries::{Charge, EntryKind};
-use super::authority::{OPERATOR, apply, disclosed, owing, request, signed};
+use super::authority::{OPERATOR, disclosed, owing, request, signed};
+use super::officials::{apply, resumption};
 use super::*;
 
 /// A ledger with an entry of every kind that is written without an import, and some heads.
@@ -30,12 +31,13 @@ pub(super) fn full() -> (Home, SqliteLedger) {
     ledger.disclose(&disclosed(2, Disclosure::MatchedTags, 2)).unwrap();
     ledger.book(&[2; 16], ["a".to_owned(), "b".to_owned()], &[77; 32], OPERATOR, CLOCK).unwrap();
     ledger.suspend_answers(Scope::Verifier(OTHER), "a reason", OPERATOR, CLOCK).unwrap();
-    ledger.resume_answers(Scope::Verifier(OTHER), None, "", OPERATOR, CLOCK).unwrap();
+    let approval = resumption(&ledger, OTHER, CLOCK + 1);
+    ledger.resume_answers(Scope::Verifier(OTHER), Some(&approval), judged(&ledger), "", OPERATOR, CLOCK + 2).unwrap();
     ledger.countersign(&request(5), b"-----BEGIN", "first@holder.example", "SHA256:abc", CLOCK).unwrap();
     ledger.refuse_request(&request(6), "too wide", OPERATOR, CLOCK).unwrap();
     ledger.record_operator(OPERATOR, "backup", "", CLOCK + 10).unwrap();
     ledger.record_refusal(Some(&OTHER), 20, "not authorised", Some("one signature short"), CLOCK).unwrap();
-    ledger.replace_set(&EpochEntry { records: 1_000, ..epoch(10, Some(VERIFIER)) }).unwrap();
+    ledger.replace_set(&EpochEntry { records: 1_000, policy: Some(digest), ..epoch(10, Some(VERIFIER)) }).unwrap();
     ledger.close_epoch(&[9; 16], "by hand", CLOCK + 100, CLOCK).unwrap();
     ledger.end_epoch(&[9; 16], "by hand", false, CLOCK + 100).unwrap();
     sign_head(&mut ledger);
@@ -262,6 +264,7 @@ fn repro_two_requests_race_for_the_last_of_a_budget() {
     for round in 0..TRIES {
         let mut entry = epoch(0, Some(party(round)));
         entry.offer.descriptor.epoch_id = epoch_id(round);
+        entry.policy = judged(&ledger).policy;
         ledger.begin_epoch(&entry).unwrap();
     }
     let start = std::sync::Barrier::new(2);
@@ -303,7 +306,7 @@ fn repro_two_requests_race_for_the_last_of_a_budget() {
     });
     assert!(first.iter().zip(&second).all(|(first, second)| first != second), "exactly one wins");
     assert!(first.iter().any(|won| *won) && second.iter().any(|won| *won), "both win some, or this is no race");
-    assert_eq!(verified(&ledger, &[]).sessions, u64::from(TRIES));
+    assert_eq!(ledger.sessions().unwrap().len(), usize::from(TRIES));
 }
 
 /// How long verification takes: a million entries, most of them charges, 10,000 heads. Seconds are printed, not judged.
@@ -321,10 +324,12 @@ fn a_million_entries() {
     for number in 0..SESSIONS {
         let mut id = [7; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
+        let request = oblink_session::request::Request::new(id, 10 * BATCHES, 10, "us-exact-1", [3; 32], 1).unwrap();
         let entry = SessionEntry {
             session_id: id,
             request_id: id,
-            request: vec![b' '; 300],
+            request: request.bytes().to_vec(),
+            request_digest: request.digest(),
             pairs: 10 * BATCHES,
             tokens: 10 * BATCHES,
             batches: BATCHES,

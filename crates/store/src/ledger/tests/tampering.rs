@@ -93,7 +93,7 @@ fn what_is_changed_in_a_table_is_found() {
 fn what_is_changed_in_the_log_is_found() {
     let changes = [
         "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), '\"tokens\":10', '\"tokens\":11') AS BLOB) WHERE kind = 10",
-        "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'version = 1', 'version = 2') AS BLOB) WHERE kind = 1",
+        "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'days_max = 90', 'days_max = 91') AS BLOB) WHERE kind = 1",
         "UPDATE log SET unix_ms = unix_ms + 1 WHERE kind = 10",
         "UPDATE log SET party = zeroblob(32) WHERE kind = 10",
         "UPDATE log SET kind = 18 WHERE kind = 19",
@@ -165,7 +165,8 @@ fn forged_entries_at_the_end_are_found() {
     let forged = [
         (10, "(SELECT body FROM log WHERE kind = 10 LIMIT 1)", "log"),
         (8, "(SELECT body FROM log WHERE kind = 8 LIMIT 1)", "log"),
-        (2, "CAST('{\"operator\":\"x\",\"reason\":\"x\",\"scope\":\"all\"}' AS BLOB)", "suspensions"),
+        (2, "CAST('{\"operator\":\"x\",\"reason\":\"x\",\"scope\":\"all\"}' AS BLOB)", "log"),
+        (2, "CAST('{\"operator\":\"x\",\"reason\":\"x\",\"scope\":\"' || lower(hex(party)) || '\"}' AS BLOB)", "suspensions"),
         (2, "CAST('{\"operator\":\"x\",\"scope\":\"all\"}' AS BLOB)", "log"),
         (1, "(SELECT body FROM log WHERE kind = 1 LIMIT 1)", "log"),
         (20, "CAST('{\"table\":\"epochs\"}' AS BLOB)", "log"),

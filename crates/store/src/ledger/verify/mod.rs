@@ -8,6 +8,7 @@
 //! Bound by no entry are how often a batch was sent again (`repeats`), counts of refusals between two powers of two with the detail of the
 //! latest, the digests of what was answered in a session that has no receipt, and in an older ledger whatever happened before it was brought up.
 
+mod decided;
 mod epochs;
 mod model;
 mod sessions;
@@ -107,7 +108,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
     let mut claims = claims.into_iter().peekable();
 
     let mut log = Accumulator::new();
-    let mut model = Model::new(connection)?;
+    let mut model = Model::new(connection, holder)?;
     let mut latest_unix_ms = 0;
     let mut statement = connection.prepare("SELECT seq, kind, unix_ms, party, body, nodes FROM log ORDER BY seq")?;
     let mut rows = statement.query([])?;
@@ -174,16 +175,16 @@ fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u
     verdict.map_err(|_| wrong("the signature of the head does not verify"))
 }
 
-/// What keeps the log append-only between one verification and the next.
+/// What keeps the log append-only between one verification and the next, word for word, and nothing that acts or answers besides.
 fn check_triggers(connection: &Connection) -> Result<(), Failure> {
-    let found: u32 = connection.query_row(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN
-         ('log_stays', 'log_keeps', 'heads_stay', 'heads_keep', 'charges_stay', 'charges_keep', 'answers_stay')",
-        [],
-        |row| row.get(0),
-    )?;
-    if found == 7 {
+    let of = |connection: &Connection| {
+        connection
+            .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name")?
+            .query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?
+            .collect::<Result<Vec<[String; 4]>, rusqlite::Error>>()
+    };
+    if of(connection)? == of(&super::schema::fresh()?)? {
         return Ok(());
     }
-    Err(Tampered { place: "tables", entry: None, what: "the triggers that keep the log append-only are not all there" }.into())
+    Err(Tampered { place: "tables", entry: None, what: "the triggers that keep the log append-only are not those of this program" }.into())
 }

@@ -14,6 +14,7 @@ use super::super::entries::{
 };
 use super::super::log::NO_PARTY;
 use super::Tampered;
+use super::decided::{Decided, bytes_of, check_grace};
 use super::epochs::{EarlierSet, Epoch};
 use super::sessions::{Session, State};
 
@@ -73,6 +74,9 @@ pub(super) struct Delivered {
 /// The log, replayed, beside the tables that it is compared with.
 pub(super) struct Model<'c> {
     pub(super) connection: &'c Connection,
+    /// The holder's fingerprint.
+    pub(super) holder: [u8; 32],
+    pub(super) decided: Decided,
     row_of_session: CachedStatement<'c>,
     charge: CachedStatement<'c>,
     pub(super) epochs: BTreeMap<[u8; 16], Epoch>,
@@ -91,9 +95,11 @@ pub(super) struct Model<'c> {
 }
 
 impl<'c> Model<'c> {
-    pub(super) fn new(connection: &'c Connection) -> Result<Self, Failure> {
+    pub(super) fn new(connection: &'c Connection, holder: &[u8; 32]) -> Result<Self, Failure> {
         Ok(Self {
             connection,
+            holder: *holder,
+            decided: Decided::default(),
             row_of_session: connection.prepare_cached("SELECT session FROM sessions WHERE session_id = ?1")?,
             charge: connection.prepare_cached(
                 "SELECT tokens = ?3 AND blinded_digest = ?4 AND statement = ?5 AND charged_unix_ms = ?6 AND entry IS ?7
@@ -121,7 +127,8 @@ impl<'c> Model<'c> {
             EntryKind::Charge => self.charge(entry, &entry.parse()?)?,
             EntryKind::Policy => self.policy(entry, &entry.parse()?)?,
             EntryKind::Suspension => {
-                let Suspension { operator, reason, .. } = entry.parse()?;
+                let Suspension { operator, reason, scope } = entry.parse()?;
+                self.suspend_answers(entry, &scope)?;
                 let suspended = Suspended { scope: entry.party, reason, operator, unix_ms: entry.unix_ms, resumed: None };
                 self.suspensions.insert(entry.seq, suspended);
             }
@@ -140,6 +147,7 @@ impl<'c> Model<'c> {
             EntryKind::RequestAccepted => {
                 let body: RequestAccepted = entry.parse()?;
                 let row = self.row_of(entry, &body.session.0)?;
+                self.check_accepted(entry, &body)?;
                 self.open_session(entry, body, row)?;
             }
             EntryKind::RequestRefused => self.refuse(entry, &entry.parse()?)?,
@@ -156,10 +164,15 @@ impl<'c> Model<'c> {
                 let session = self.session(entry, &session.0)?;
                 session.change(entry, State::Open, State::Suspended)?;
             }
-            EntryKind::SessionResumed => self.resume(entry, &entry.parse::<SessionResumed>()?)?,
+            EntryKind::SessionResumed => {
+                let body: SessionResumed = entry.parse()?;
+                self.check_resumed(entry, &body)?;
+                self.resume(entry, &body)?;
+            }
             EntryKind::Import => self.import(entry)?,
             EntryKind::RequestDenied => {
                 let denied: RequestDenied = entry.parse()?;
+                self.deny(entry, &denied)?;
                 self.denials.insert(entry.seq, (denied, entry.party, entry.unix_ms));
             }
         }
@@ -179,9 +192,15 @@ impl<'c> Model<'c> {
     }
 
     fn charge(&mut self, entry: &Entry<'_>, body: &Charge) -> Result<(), Failure> {
+        self.check_answers(entry)?;
+        let in_force = self.policies.last_key_value().map(|(_, digest)| *digest);
         let session = self.session(entry, &body.session.0)?;
-        let row = session.row;
+        if session.policy != in_force {
+            return Err(entry.wrong("it goes by another policy than the one in force").into());
+        }
+        let (row, epoch) = (session.row, session.facts.epoch);
         session.charge(entry, body)?;
+        check_grace(entry, self.current(entry, &epoch)?)?;
         let same: Option<bool> = self
             .charge
             .query_row(params![row, body.batch, body.tokens, body.blinded_digest.0, body.statement.0, entry.unix_ms, entry.seq], |row| {
@@ -207,6 +226,7 @@ impl<'c> Model<'c> {
             return Err(entry.wrong("the policy does not follow the one before it"));
         }
         self.propose(entry, &body.proposal)?;
+        self.approve_policy(entry, body)?;
         self.policies.insert(entry.seq, body.digest.0);
         Ok(())
     }
@@ -218,11 +238,7 @@ impl<'c> Model<'c> {
             return Ok(());
         }
         // As it was signed: text that had to be written as hex stands for its bytes.
-        let bytes = proposal.strip_prefix("hex:").map(unhex);
-        let digest = match bytes {
-            Some(bytes) => Sha256::digest(bytes.ok_or_else(|| entry.wrong("the proposal is not hex"))?),
-            None => Sha256::digest(proposal),
-        };
+        let digest = Sha256::digest(bytes_of(entry, proposal)?);
         match self.proposals.insert(digest.into(), entry.seq) {
             None => Ok(()),
             Some(_) => Err(entry.wrong("the proposal was applied before")),
@@ -231,6 +247,7 @@ impl<'c> Model<'c> {
 
     fn resume_answers(&mut self, entry: &Entry<'_>, body: &Resumption) -> Result<(), Tampered> {
         self.propose(entry, &body.proposal)?;
+        self.approve_resumption(entry, body)?;
         let mut lifted = false;
         for known in self.suspensions.values_mut().filter(|known| known.scope == entry.party && known.resumed.is_none()) {
             known.resumed = Some((entry.seq, entry.unix_ms));
@@ -290,7 +307,7 @@ impl<'c> Model<'c> {
 }
 
 /// The bytes of lower-case hex.
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| oblink_session::request::from_hex::<1>(core::str::from_utf8(pair).ok()?).map(|[byte]| byte);
     if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
