@@ -88,7 +88,8 @@ fn a_proposal_is_shown_whole_without_a_home() {
     assert_eq!((exit, shown["kind"].as_str(), shown["reason"].as_str()), (0, Some("policy"), Some("First")));
     assert_eq!((shown["policy_toml"].as_str(), shown["allowed_signers"].as_str()), (Some(POLICY), Some(SIGNERS)));
     assert_eq!((&shown["previous"], shown["keys"].as_array().unwrap().len()), (&Value::Null, 2));
-    assert_eq!(shown["keys"][1]["valid_before"], "2999-12-31T23:59:59Z");
+    let archer = shown["keys"].as_array().unwrap().iter().find(|key| key["principal"] == "archer@records.example").unwrap();
+    assert_eq!((&archer["valid_before"], &archer["namespaces"][0]), (&"2999-12-31T23:59:59Z".into(), &"policy@oblink-1".into()));
     // The file alone will do.
     assert_eq!(json(at, "policy show --proposal P/proposal.json").1["digest"], shown["digest"]);
     assert_eq!(json(at, "policy show --proposal P --home h").0, 0);
