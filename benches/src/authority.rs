@@ -244,7 +244,8 @@ pub fn run(pairs: u64, records: u64, rounds: u32, reporter: &Reporter) -> Result
     let (without, with) = (medians(&without), medians(&with));
     let ratios = [0, 1, 2].map(|i| with[i] / without[i]);
     let row = |name: &str, figures: [f64; 3]| format!("{name:<10} {:>10.3} {:>10.3} {:>10.3}\n", figures[0], figures[1], figures[2]);
-    let table = ["processor s  verifier     holder       both\n".to_owned(), row("unsigned", without), row("signed", with), row("ratio", ratios)];
+    let table =
+        ["processor s  verifier     holder       both\n".to_owned(), row("unsigned", without), row("signed", with), row("ratio", ratios)];
     reporter.answer(&format!("{pairs} pairs against {records} records, medians of {rounds} rounds in turns\n\n{}", table.concat()));
     let object = |figures: [f64; 3]| json!({ "verifier": figures[0], "holder": figures[1], "both": figures[2] });
     reporter.json(&json!({

@@ -119,9 +119,8 @@ impl ReceivingDisclosure {
     /// [`Error::Refuse`] with out_of_turn where nothing of the kind is due from this verifier; [`Error::PeerMisbehaved`].
     pub fn begin(frame: &Frame, sender: &[u8; 32], due: Option<DisclosureDue>) -> Result<Self, Error> {
         let message = DisclosureMessage::from_frame(frame)?;
-        let due = due.filter(|due| {
-            due.verifier == *sender && due.session_id == message.session_id && byte_of(due.kind) == Some(message.kind)
-        });
+        let due =
+            due.filter(|due| due.verifier == *sender && due.session_id == message.session_id && byte_of(due.kind) == Some(message.kind));
         let Some(due) = due else {
             return Err(Error::Refuse(Refusal::new(RefusalCode::OutOfTurn, "no such disclosure was agreed for this session")));
         };

@@ -5,6 +5,7 @@ use super::batches::{BatchPlan, BlindedBatch, UnverifiedBatch, VerifiedBatch};
 use crate::clock::check_clock;
 use crate::error::{Error, Misbehaviour, Refusal};
 use crate::head::{LogHead, SignedHead};
+use crate::merkle::Hash;
 use crate::question::Question;
 use crate::receipt::{self, HolderWord, Receipt};
 use crate::request::Request;
@@ -13,7 +14,6 @@ use crate::set::SetOffer;
 use crate::statement::{CERTIFICATE_BYTES, CertifiedKey, StatementKind};
 use crate::transcript::{Authority, BatchDigests, Batches, SessionFacts};
 use crate::wire::{Acknowledge, Batch, Complete, Evaluated, Frame, FrameType, ReceiptMessage, SetRequest, control};
-use crate::merkle::Hash;
 use oblink_oprf::PublicKey;
 use oblink_oprf::additive::PreparedPublicKey;
 use std::collections::BTreeSet;
@@ -362,7 +362,9 @@ impl AwaitingReceipt {
             (session, Some(_)) if *set.offer() != session.facts.offer => {
                 Err(Error::Internal("the set that was checked is not this session's"))
             }
-            (session, Some(transcript)) if session.facts.transcript(&session.batches, session.question.request.batches()) == Some(transcript) => {
+            (session, Some(transcript))
+                if session.facts.transcript(&session.batches, session.question.request.batches()) == Some(transcript) =>
+            {
                 Ok(Self { session, transcript })
             }
             _ => Err(Error::SavedState("it is not that far on")),

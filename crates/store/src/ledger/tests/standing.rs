@@ -1,9 +1,9 @@
 //! What has changed since it was looked at: policies, suspensions, refusals, dates.
 
-use oblink_session::request::{Disclosure, Request};
+use oblink_session::request::Request;
 
 use super::authority::{WIDE, signed};
-use super::officials::{policy, signed_as};
+use super::officials::policy;
 use super::*;
 
 const DAY: u64 = 86_400_000;
