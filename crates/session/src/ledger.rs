@@ -274,7 +274,7 @@ pub enum LedgerError {
     #[error("the session owes no such disclosure")]
     DisclosureNotDue,
     /// The session is unknown, suspended or complete.
-    #[error("the session is not open")]
+    #[error("the session is not open: it was suspended, or was answered and its receipt signed")]
     SessionNotOpen,
     /// The same batch has been sent again and again.
     #[error("batch {index} has been answered often enough")]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use oblink_session::authority::{Facts, Namespace, Signature, SignatureError, Validity, authorise};
 use oblink_session::limits::{REQUEST_BYTES_MAX, SIGNATURES_MAX};
 use oblink_session::request::{Request, to_hex};
-use oblink_store::ledger::SqliteLedger;
+use oblink_store::ledger::{Scope, SessionRow, SessionState, SqliteLedger};
 use serde_json::{Value, json};
 
 use super::operator;
@@ -122,6 +122,7 @@ fn judge(home: &Path, found: &Found, signatures: &[request_view::Found]) -> Resu
     let (code, why) = match (&policy, request.manifest()) {
         (Some(policy), Some(manifest)) => {
             let epoch = ledger.current_epoch(&manifest.verifier)?;
+            let stopped = what_stops_it(&ledger, &manifest.verifier, &digest, epoch.is_some())?;
             // Its own signatures travel with the request; those of this side are in the ledger, and perhaps beside it too.
             let countersigns = |found: &&request_view::Found| found.namespace.as_deref() == Some(Namespace::Countersign.as_str());
             let own: Vec<Vec<u8>> = signatures
@@ -140,6 +141,7 @@ fn judge(home: &Path, found: &Found, signatures: &[request_view::Found]) -> Resu
                 now_unix_ms: unix_ms(SystemTime::now()).max(ledger.time_unix_ms()?),
             });
             match verdict {
+                _ if stopped.is_some() => stopped.map_or((None, None), |(code, why)| (Some(code), Some(why.to_owned()))),
                 Ok(_) if refused.is_some() => (Some("request_refused"), Some("the holder's officials have refused it".to_owned())),
                 Ok(_) => (None, None),
                 Err(denial) => (Some(denial.code_word()), Some(denial.to_string())),
@@ -160,6 +162,24 @@ fn judge(home: &Path, found: &Found, signatures: &[request_view::Found]) -> Resu
         "refused": refused.map(|row| json!({ "reason": row.reason, "operator": row.operator })),
     });
     Ok((object, lines))
+}
+
+/// What keeps a request from being admitted whatever the policy says of it: officials who are asked to sign should know.
+fn what_stops_it(
+    ledger: &SqliteLedger,
+    verifier: &[u8; 32],
+    digest: &[u8; 32],
+    is_sealed: bool,
+) -> Result<Option<(&'static str, &'static str)>, Failure> {
+    let answered = |row: &SessionRow| row.request_digest == *digest && row.state == SessionState::Complete;
+    if ledger.sessions()?.iter().any(answered) {
+        return Ok(Some(("answered", "it was answered: a request is answered once")));
+    }
+    let concerned = |scope: &Scope| matches!(scope, Scope::All) || *scope == Scope::Verifier(*verifier);
+    if ledger.suspensions()?.iter().any(|row| row.resumed_unix_ms.is_none() && concerned(&row.scope)) {
+        return Ok(Some(("suspended", "the verifier, or everybody, is suspended")));
+    }
+    Ok((!is_sealed).then_some(("not_sealed", "no set is sealed for this verifier")))
 }
 
 /// Checks each signature against the policy in force, all of them before any is filed.

@@ -39,9 +39,12 @@ pub fn suspend(args: &SuspendArgs, reporter: &Reporter) -> Result<(), Failure> {
     ledger.suspend_answers(scope, &args.reason, &operator, unix_ms(SystemTime::now()))?;
     reporter.json(&json!({ "suspended": scope.text(), "peer": args.peer, "reason": args.reason, "operator": operator }));
     let peer = args.peer.as_ref().map_or_else(String::new, |peer| format!(" --peer {peer}"));
-    reporter.answer(&format!(
-        "{whom}: suspended; running sessions stop within seconds.\nAnswers are resumed by the officials: oblink-holder policy propose --home {} --resume{peer} --reason TEXT --out DIR",
-        home.directory().display()
-    ));
+    let shown = home.directory().display();
+    let back = if ledger.policy_in_force()?.is_some() {
+        format!("Answers are resumed by the officials: oblink-holder policy propose --home {shown} --resume{peer} --reason TEXT --out DIR")
+    } else {
+        format!("In pilot mode it is lifted by: oblink-holder suspend --home {shown} --lift{peer} --reason TEXT")
+    };
+    reporter.answer(&format!("{whom}: suspended; running sessions stop within seconds.\n{back}"));
     Ok(())
 }
