@@ -63,7 +63,7 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     say_what_is_asked(&prepared.list, reporter);
     if prepared.question.is_none() {
         reporter.warn("no row can be submitted: the holder was not asked");
-        return write_results(&plan, &prepared.list, prepared.ruleset, &Found::default(), reporter, began, &Traffic::default());
+        return write_results(&plan, &prepared.list, prepared.ruleset, &Found::default(), reporter, began, &Traffic::default(), || Ok(()));
     }
 
     let known = KnownHead::of(home, &pin);
@@ -79,16 +79,16 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
     forget_old_sets(&answer);
     let found = look_up(answer, list.pairs, u64::from(ruleset.tokens_per_pair()))?;
-    write_results(&plan, &list, ruleset, &found, reporter, began, &traffic)?;
-    let owed = match (&directory, &found.finished) {
-        (Some(directory), Some(finished)) => {
+    let mut owed = false;
+    write_results(&plan, &list, ruleset, &found, reporter, began, &traffic, || {
+        if let (Some(directory), Some(finished)) = (&directory, &found.finished) {
             let matched = found.matched.iter().filter(|matched| **matched).count() as u64;
-            disclosure::keep(directory, &home.statement_key(), finished, matched, found.tags.clone())?
+            owed = disclosure::keep(directory, &home.statement_key(), finished, matched, found.tags.clone())?;
         }
-        _ => false,
-    };
-    // Last, when receipt, results and what is owed are on the disk: whatever died before can be had again by the same command.
-    line.close(found.finished.as_ref());
+        // Last, when receipt, results and what is owed are on the disk: whatever died before can be had again by the same command.
+        line.close(found.finished.as_ref());
+        Ok(())
+    })?;
     match &directory {
         Some(directory) if owed => {
             let frames = disclosure::pending(directory)?.unwrap_or_default();
@@ -245,6 +245,8 @@ fn keep_receipt(home: &Home, directory: Option<&RequestDirectory>, answer: &Answ
     Ok(())
 }
 
+/// Writes the results; then `settle`s what is still to be said on the line; then reports, with all that went over it.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there are two callers")]
 fn write_results(
     plan: &OutputPlan,
     list: &List,
@@ -253,6 +255,7 @@ fn write_results(
     reporter: &Reporter,
     began: Instant,
     traffic: &Traffic,
+    settle: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let Found { finished, matched, .. } = found;
     let mut writer = plan.begin()?;
@@ -285,6 +288,7 @@ fn write_results(
         input_sha256: to_hex(&list.summary.sha256),
         meaning: Meaning::of_class(class),
     })?;
+    settle()?;
     say_results(&counts, plan, reporter);
     let (totals, usage) = (traffic.totals(), Usage::of_this_process());
     reporter.json(&json!({
