@@ -245,6 +245,18 @@ impl Peer {
     pub fn approved(&self, admitted: &Admitted, asked: &Asked, index: u64) -> Batch {
         self.batch(admitted, index, &asked.batches[index as usize], asked.tree.path(index).unwrap())
     }
+
+    /// Connects, says the honest Hello, and has the first approved batch answered: a session under way.
+    ///
+    /// # Panics
+    /// Where any of it is refused.
+    #[must_use]
+    pub fn begin(&self, address: &str, asked: &Asked) -> (Line<'_>, Admitted) {
+        let mut line = self.dial(address).unwrap();
+        let admitted = line.say(&self.hello(asked)).unwrap();
+        assert!(line.ask(&self.approved(&admitted, asked, 0)).is_ok());
+        (line, admitted)
+    }
 }
 
 impl Line<'_> {

@@ -182,13 +182,14 @@ pub(crate) fn lines(request: &Request, manifest: &Manifest, signatures: &[Found]
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
 
-    fn request() -> Request {
-        Request::authorised(Manifest {
+    /// What a request may say, with something in every member.
+    pub(crate) fn manifest() -> Manifest {
+        Manifest {
             addresses_per_person_max: 1,
             batch_tokens: 10,
             blind_seed_digest: [1; 32],
@@ -214,8 +215,11 @@ mod tests {
             tokens_per_pair: 1,
             verifier: [8; 32],
             verifier_name: "Benefits Agency".to_owned(),
-        })
-        .unwrap()
+        }
+    }
+
+    fn request() -> Request {
+        Request::authorised(manifest()).unwrap()
     }
 
     #[test]

@@ -98,12 +98,17 @@ pub struct DisclosureDue {
     pub tokens: u64,
 }
 
-/// A disclosure on its way in.
-#[derive(Debug)]
+/// A disclosure on its way in. Its `Debug` shows no tag.
 pub struct ReceivingDisclosure {
     due: DisclosureDue,
     message: DisclosureMessage,
     tags: Vec<u128>,
+}
+
+impl core::fmt::Debug for ReceivingDisclosure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ReceivingDisclosure({} of {} tags)", self.tags.len(), self.message.tags)
+    }
 }
 
 /// A disclosure that is whole and bears the verifier's word, to be made durable.
@@ -267,6 +272,17 @@ mod tests {
         }
         let other = frames(Disclosure::MatchedTags, (2..=20_001).collect());
         assert!(receive(&[good[0].clone(), other[1].clone(), other[2].clone()], due(Disclosure::MatchedTags)).is_err());
+    }
+
+    #[test]
+    fn no_tag_is_printed() {
+        let tags = vec![0x5a5a_5a5a_5a5a_u128];
+        let frames = frames(Disclosure::MatchedTags, tags.clone());
+        let mut receiving = ReceivingDisclosure::begin(&frames[0], &key().1, Some(due(Disclosure::MatchedTags))).unwrap();
+        receiving.receive_tags(&frames[1]).unwrap();
+        let mut printed = format!("{receiving:?} {:?}", DisclosedTags::from_frame(&frames[1]).unwrap());
+        printed.push_str(&format!("{:?}", receiving.finish().unwrap()));
+        assert!(!printed.contains(&tags[0].to_string()) && printed.contains("1 tags"), "{printed}");
     }
 
     #[test]

@@ -175,8 +175,8 @@ pub struct CompletionEntry {
     pub clock_unix_ms: u64,
 }
 
-/// What a verifier said had matched, once its results were written (SPEC DIS-2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a verifier said had matched, once its results were written (SPEC DIS-2). Its `Debug` shows no tag.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DisclosureEntry {
     /// The session; complete, and its request agreed to this kind.
     pub session_id: [u8; 16],
@@ -192,6 +192,12 @@ pub struct DisclosureEntry {
     pub signature: [u8; 64],
     /// The holder's clock, milliseconds since 1970.
     pub clock_unix_ms: u64,
+}
+
+impl core::fmt::Debug for DisclosureEntry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "DisclosureEntry({}: {} matched, {} tags)", self.kind.as_str(), self.matched, self.tags.len())
+    }
 }
 
 /// Which budget does not hold what is asked.

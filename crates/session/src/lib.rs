@@ -8,6 +8,7 @@ pub mod authority;
 pub mod blind;
 pub mod clock;
 pub mod commitment;
+mod date;
 pub mod disclosure;
 pub mod epoch;
 pub mod error;

@@ -153,9 +153,7 @@ fn a_charge_that_was_not_asked() {
     let serving = house.serve();
     let begun = draft.signed_by(house.two());
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&begun)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &begun, 0)).is_ok());
+    let (line, admitted) = peer.begin(serving.address(), &begun);
     line.leave();
     oblink_tests::eventually("the session to be suspended", || {
         (!house.agencies.holder.logged(EntryKind::SessionSuspended).is_empty()).then_some(())

@@ -52,9 +52,7 @@ fn a_key_that_comes_back_after_its_epoch() {
     let begun = house.draft(4).signed_by(house.two());
     let peer = house.peer();
     let serving = house.serve();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&begun)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &begun, 0)).is_ok());
+    let (line, _) = peer.begin(serving.address(), &begun);
     line.leave();
     house.agencies.holder.call("epoch end --peer city --json --reason Audit").ok();
     assert!(!kept[0].0.exists(), "the key is still there");
@@ -93,9 +91,7 @@ fn a_session_that_goes_on_after_its_epoch() {
     let asked = house.draft(4).signed_by(house.two());
     let serving = house.serve();
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&asked)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &asked, 0)).is_ok());
+    let (line, admitted) = peer.begin(serving.address(), &asked);
     house.agencies.holder.call("epoch end --peer city --json --reason Audit --no-wait").ok();
     assert!(line.ask(&peer.approved(&admitted, &asked, 1)).is_err());
     line.leave();

@@ -164,9 +164,7 @@ fn a_session_that_outlives_its_policy() {
     let asked = house.draft(4).signed_by(house.two());
     let serving = house.serve();
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&asked)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &asked, 0)).is_ok());
+    let (line, admitted) = peer.begin(serving.address(), &asked);
     let mut rules = house.rules.clone();
     rules.verifier().signatures_min = 3;
     house.agencies.put_in_force(&rules, "three", &[]);

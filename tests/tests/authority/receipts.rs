@@ -107,9 +107,7 @@ fn a_verifier_with_another_transcript() {
     let asked = house.draft(8_192).signed_by(house.two());
     let serving = house.serve();
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&asked)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &asked, 0)).is_ok());
+    let (mut line, _) = peer.begin(serving.address(), &asked);
     assert_eq!(line.complete([7; 64]).unwrap_err().code(), RefusalCode::TranscriptDiffers);
     line.leave();
     house.agencies.refusal(15, "");
@@ -125,9 +123,7 @@ fn a_receipt_before_the_last_batch() {
     let asked = house.draft(4).signed_by(house.two());
     let serving = house.serve();
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&asked)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &asked, 0)).is_ok());
+    let (mut line, _) = peer.begin(serving.address(), &asked);
     assert_eq!(line.complete([7; 64]).unwrap_err().code(), RefusalCode::OutOfTurn);
     line.leave();
     drop(serving.stop());

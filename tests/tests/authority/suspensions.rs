@@ -40,9 +40,7 @@ fn a_verifier_that_is_suspended_in_the_middle() {
     let asked = house.draft(4).signed_by(house.two());
     let serving = house.serve();
     let peer = house.peer();
-    let mut line = peer.dial(serving.address()).unwrap();
-    let admitted = line.say(&peer.hello(&asked)).unwrap();
-    assert!(line.ask(&peer.approved(&admitted, &asked, 0)).is_ok());
+    let (line, admitted) = peer.begin(serving.address(), &asked);
     suspend(&house, "--peer city");
     match line.ask(&peer.approved(&admitted, &asked, 1)).unwrap_err() {
         oblink_tests::peer::No::Refused(refusal) => assert_eq!(refusal.code, RefusalCode::Suspended),

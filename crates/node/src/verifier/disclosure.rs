@@ -180,37 +180,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use oblink_session::request::{Manifest, Request};
+    use crate::request_view::tests::manifest;
+    use oblink_session::request::Request;
 
     fn directory(folder: &std::path::Path) -> RequestDirectory {
-        let request = Request::authorised(Manifest {
-            addresses_per_person_max: 0,
-            batch_tokens: 1,
-            blind_seed_digest: [0; 32],
-            blinded_root: [0; 32],
-            class: "confirm-address".to_owned(),
-            disclosure: Disclosure::Count,
-            fields: Default::default(),
-            holder: [9; 32],
-            holder_name: "H".to_owned(),
-            left_out: Default::default(),
-            legal_basis: "L".to_owned(),
-            list_root: [0; 32],
-            not_after_unix_ms: 2,
-            not_before_unix_ms: 1,
-            order_date_earliest: 0,
-            order_date_latest: 0,
-            pairs: 1,
-            purpose: "P".to_owned(),
-            request_id: [6; 16],
-            required_columns: Default::default(),
-            ruleset: "us-exact-1".to_owned(),
-            ruleset_digest: [0; 32],
-            tokens_per_pair: 1,
-            verifier: [8; 32],
-            verifier_name: "V".to_owned(),
-        })
-        .unwrap();
+        let request = Request::authorised(manifest()).unwrap();
         fs::write(folder.join("request.json"), request.bytes()).unwrap();
         RequestDirectory::open(folder).unwrap()
     }

@@ -1,8 +1,8 @@
 //! What authorises a request (SPEC AUT-1), looked at in which order, refused with which reason (SPEC AUT-2).
 
-use super::date::{DAY_MS, days_of};
 use super::officials::Demand;
 use super::{Denial, Namespace, Policy, VerifierPolicy};
+use crate::date::{DAY_MS, days_of};
 use crate::ledger::{Caps, Signer};
 use crate::request::{Disclosure, Manifest, Request};
 use oblink_linkage::Ruleset;

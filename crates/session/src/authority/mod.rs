@@ -9,7 +9,6 @@
 
 mod authorise;
 mod change;
-mod date;
 mod denial;
 mod key;
 mod officials;

@@ -1,8 +1,8 @@
 //! Who signs with which key: OpenSSH's ALLOWED SIGNERS (ssh-keygen(1)), as much of it as can be read in one way only (SPEC SIG-2).
 
 use super::Namespace;
-use super::date::{DAY_S, days};
 use super::key::{Key, KeyType};
+use crate::date::{DAY_S, days};
 use ssh_key::encoding::base64::{Base64, Encoding};
 use std::collections::{BTreeMap, BTreeSet};
 

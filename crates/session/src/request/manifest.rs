@@ -1,6 +1,7 @@
 //! What an authorised request says (SPEC REQ-3): members, bounds, canonical form.
 
 use super::{Core, RequestError, bounds, check_name, check_text, from_hex, to_hex};
+use crate::date::days_of;
 use crate::limits::{FIELDS_MAX, LEFT_OUT_MAX, PAIRS_MAX, REQUIRED_COLUMNS_MAX, TIME_UNIX_MS_MAX};
 use oblink_linkage::RulesetClass;
 use serde::{Deserialize, Serialize};
@@ -133,19 +134,6 @@ fn hex<const N: usize>(text: &str, name: &'static str) -> Result<[u8; N], Reques
     from_hex(text).ok_or(RequestError::Member(name))
 }
 
-/// Whether yyyymmdd is a day of the Gregorian calendar in the years 1 to 9999.
-fn is_date(yyyymmdd: u32) -> bool {
-    let (year, month, day) = (yyyymmdd / 10_000, yyyymmdd / 100 % 100, yyyymmdd % 100);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u32::from(leap),
-        _ => 0,
-    };
-    (1..=9_999).contains(&year) && (1..=days).contains(&day)
-}
-
 impl Manifest {
     /// Reads the members. Bounds and canonical form are checked by the caller, over what is made of it.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, RequestError> {
@@ -237,8 +225,8 @@ impl Manifest {
         bounds(self.not_after_unix_ms <= TIME_UNIX_MS_MAX, "not_after_unix_ms")?;
         bounds(self.not_before_unix_ms < self.not_after_unix_ms, "not_before_unix_ms")?;
         if self.required_columns.contains("order_date") {
-            bounds(is_date(self.order_date_earliest), "order_date_earliest")?;
-            bounds(is_date(self.order_date_latest) && self.order_date_earliest <= self.order_date_latest, "order_date_latest")?;
+            bounds(days_of(self.order_date_earliest).is_some(), "order_date_earliest")?;
+            bounds(days_of(self.order_date_latest).is_some() && self.order_date_earliest <= self.order_date_latest, "order_date_latest")?;
         } else {
             bounds(self.order_date_earliest == 0, "order_date_earliest")?;
             bounds(self.order_date_latest == 0, "order_date_latest")?;

@@ -35,9 +35,9 @@ struct Standing {
     acknowledged: bool,
 }
 
-/// The end of a request's validity, where it has one.
-fn not_after(request: &[u8]) -> Option<u64> {
-    Some(Request::parse(request).ok()?.manifest()?.not_after_unix_ms)
+/// The end of the validity of a request by which a session was admitted under a policy; one that cannot be read is valid no longer.
+fn not_after(request: &[u8]) -> u64 {
+    Request::parse(request).ok().and_then(|request| Some(request.manifest()?.not_after_unix_ms)).unwrap_or(0)
 }
 
 impl Standing {
@@ -69,7 +69,7 @@ impl Standing {
                     same_policy: row.get(10)?,
                     acknowledged: row.get(11)?,
                     denied: row.get(12)?,
-                    not_after: row.get::<_, Option<Vec<u8>>>(13)?.and_then(|request| not_after(&request)),
+                    not_after: row.get::<_, Option<Vec<u8>>>(13)?.map(|request| not_after(&request)),
                 })
             })
             .optional()?)

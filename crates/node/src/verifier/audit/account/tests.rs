@@ -5,6 +5,8 @@ use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::request::{Disclosure, Manifest};
 use oblink_session::statement::{StatementKey, fingerprint_of};
 use oblink_store::ledger::entries::{Hex, MaybeHex};
+
+use crate::request_view::tests::manifest;
 use std::collections::BTreeSet;
 
 const SESSION: [u8; 16] = [3; 16];
@@ -21,34 +23,7 @@ fn verifier() -> [u8; 32] {
 
 /// 25 tokens in batches of ten.
 fn request() -> Request {
-    Request::authorised(Manifest {
-        addresses_per_person_max: 0,
-        batch_tokens: 10,
-        blind_seed_digest: [0; 32],
-        blinded_root: [0; 32],
-        class: "confirm-address".to_owned(),
-        disclosure: Disclosure::None,
-        fields: BTreeMap::new(),
-        holder: [9; 32],
-        holder_name: "H".to_owned(),
-        left_out: BTreeMap::new(),
-        legal_basis: "L".to_owned(),
-        list_root: [0; 32],
-        not_after_unix_ms: 2,
-        not_before_unix_ms: 1,
-        order_date_earliest: 0,
-        order_date_latest: 0,
-        pairs: 25,
-        purpose: "P".to_owned(),
-        request_id: [6; 16],
-        required_columns: BTreeSet::new(),
-        ruleset: "us-exact-1".to_owned(),
-        ruleset_digest: [0; 32],
-        tokens_per_pair: 1,
-        verifier: verifier(),
-        verifier_name: "V".to_owned(),
-    })
-    .unwrap()
+    Request::authorised(Manifest { disclosure: Disclosure::None, verifier: verifier(), ..manifest() }).unwrap()
 }
 
 fn digests() -> Vec<[u8; 32]> {

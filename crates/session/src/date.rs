@@ -1,12 +1,12 @@
 //! Days and seconds of the proleptic Gregorian calendar, in UTC.
 
 /// Seconds of a day.
-pub(super) const DAY_S: u64 = 86_400;
+pub(crate) const DAY_S: u64 = 86_400;
 /// Milliseconds of a day.
-pub(super) const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// Days from 1970-01-01 to a date of the years 1 to 9999, negative before it; `None` for what is no date.
-pub(super) fn days(year: u32, month: u32, day: u32) -> Option<i64> {
+pub(crate) fn days(year: u32, month: u32, day: u32) -> Option<i64> {
     const LENGTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = *LENGTHS.get(month.checked_sub(1)? as usize)? + u32::from(leap && month == 2);
@@ -21,7 +21,7 @@ pub(super) fn days(year: u32, month: u32, day: u32) -> Option<i64> {
 }
 
 /// Days from 1970-01-01 to a date written as the integer yyyymmdd.
-pub(super) fn days_of(yyyymmdd: u32) -> Option<i64> {
+pub(crate) fn days_of(yyyymmdd: u32) -> Option<i64> {
     days(yyyymmdd / 10_000, yyyymmdd / 100 % 100, yyyymmdd % 100)
 }
 
