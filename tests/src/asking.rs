@@ -116,6 +116,21 @@ impl RequestDir {
         std::fs::write(self.file(), Request::authorised(manifest).unwrap().bytes()).unwrap();
     }
 
+    /// The same request in batches of so many tokens, before anybody signs it: sessions of many batches with few pairs.
+    ///
+    /// # Panics
+    /// Where a file of it is missing, or such batches are not possible.
+    #[must_use]
+    pub fn in_batches_of(self, batch_tokens: u32) -> Self {
+        let mut draft = self.taken();
+        draft.manifest.batch_tokens = batch_tokens;
+        draft.commit();
+        std::fs::write(self.file(), draft.bytes()).unwrap();
+        let digests: Vec<[u8; 32]> = (0_u64..).zip(draft.batches()).map(|(index, batch)| blinded_digest(index, &batch)).collect();
+        std::fs::write(self.path.join("batches.bin"), digests.as_flattened()).unwrap();
+        self
+    }
+
     /// The request with all that is beside it, in the hands of a modified verifier.
     ///
     /// # Panics

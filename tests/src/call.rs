@@ -65,6 +65,13 @@ impl Call {
         self
     }
 
+    /// Several of them.
+    #[must_use]
+    pub fn envs(mut self, variables: &[(&str, &str)]) -> Self {
+        self.command.envs(variables.iter().copied());
+        self
+    }
+
     /// What it reads on standard input; nothing unless said.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -140,13 +147,21 @@ impl Drop for Killed {
 ///
 /// # Panics
 /// After [`LIMIT`] without one.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    within(LIMIT, what, ask)
+}
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// After `limit` without one.
+pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", LIMIT.as_secs());
+        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", limit.as_secs());
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -161,13 +176,36 @@ pub struct Started {
 }
 
 impl Started {
+    /// Whether it still runs.
+    ///
+    /// # Panics
+    /// Where the system does not say.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.child.0.try_wait().unwrap().is_none()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        self.child.signal(signal);
+    }
+
     /// Waits for its end.
     ///
     /// # Panics
     /// Where it takes longer than [`LIMIT`].
     #[must_use]
-    pub fn end(mut self) -> Ended {
-        let status = self.child.wait(self.name);
+    pub fn end(self) -> Ended {
+        self.end_within(LIMIT)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// Where it takes longer than `limit`.
+    #[must_use]
+    pub fn end_within(mut self, limit: Duration) -> Ended {
+        let status = within(limit, &format!("{} to end", self.name), || self.child.0.try_wait().unwrap());
         Ended { name: self.name, status, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }
     }
 }
@@ -190,6 +228,12 @@ impl std::fmt::Display for Ended {
 }
 
 impl Ended {
+    /// The exit code; `None` where a signal ended it.
+    #[must_use]
+    pub fn exit(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// The exit code.
     ///
     /// # Panics

@@ -37,11 +37,21 @@ impl Serving {
     /// Likewise.
     #[must_use]
     pub fn start_with(holder: &Party, more: &[&str]) -> Self {
+        Self::start_at(holder, "127.0.0.1:0", more, &[])
+    }
+
+    /// As [`start_with`](Self::start_with), at this address, and with these environment variables.
+    ///
+    /// # Panics
+    /// Likewise.
+    #[must_use]
+    pub fn start_at(holder: &Party, address: &str, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child: Child = std::process::Command::new(Program::Holder.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--home"])
+            .args(["serve", "--listen", address, "--json", "--home"])
             .arg(&holder.home)
             .args(more)
             .env_remove("OBLINK_LOG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -83,6 +93,12 @@ impl Serving {
     #[must_use]
     pub fn next(&self) -> Value {
         self.objects.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("serve said nothing ({error}): {}", self.stderr()))
+    }
+
+    /// Objects that nobody has read yet.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Value> {
+        self.objects.try_iter().collect()
     }
 
     /// What it has said to people so far.
