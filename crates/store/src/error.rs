@@ -5,6 +5,7 @@ use std::path::Path;
 
 use oblink_session::ledger::LedgerError;
 
+use crate::checkpoint::CheckpointFault;
 use crate::ledger::{ExtractFault, Tampered};
 
 /// What went wrong, by who is to do something about it.
@@ -40,6 +41,14 @@ pub enum Error {
     InUse {
         /// The file or directory.
         what: String,
+    },
+    /// A file of a run's checkpoint cannot be used (SPEC RES-4).
+    #[error("{path}: {fault}")]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// Why.
+        fault: CheckpointFault,
     },
     /// There is nothing to seal.
     #[error("there are no tags to seal")]

@@ -2,6 +2,7 @@
 //!
 //! - [`sealed`]: building a set from tag prefixes in bounded memory, serving it, receiving and verifying it, and the merge-join.
 //! - [`cache`]: what sealing again under a kept key need not compute again.
+//! - [`checkpoint`]: what a verifier keeps of a run, to go on with it after any death.
 //! - [`ledger`]: the holder's account in SQLite, which implements [`oblink_session::ledger::Ledger`].
 //! - [`disk`]: the few file operations that the crate's own files need, as a trait, so that a simulation can fail them.
 //!
@@ -9,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod cache;
+pub mod checkpoint;
 pub mod disk;
 mod error;
 pub mod ledger;

@@ -128,7 +128,11 @@ impl VerifierHandshake {
         };
         // What a holder allows is no reason to keep more in memory than this.
         let in_flight_max = welcome.batches_in_flight_max.min(BATCHES_IN_FLIGHT_MAX);
-        Ok(VerifierSession::admitted(self.context, holder_key, self.question, facts, prf_key, in_flight_max, clock_unix_ms, welcomed))
+        let resend = welcome.resend.into_iter().collect();
+        let mut session =
+            VerifierSession::admitted(self.context, holder_key, self.question, facts, prf_key, in_flight_max, clock_unix_ms, welcomed);
+        session.resend = resend;
+        Ok(session)
     }
 
     /// The head in Welcome: signed, of about now, and a continuation of the one that this side knows (SPEC HSK-8).

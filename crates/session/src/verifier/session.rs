@@ -31,17 +31,21 @@ pub trait CheckedSet {
 pub struct VerifierSession {
     context: Arc<VerifierContext>,
     holder_key: CertifiedKey,
-    question: Question,
-    facts: SessionFacts,
+    pub(super) question: Question,
+    pub(super) facts: SessionFacts,
     session_id: [u8; 16],
     /// The epoch's public key with its table, made once; batches share it.
     key: Arc<PreparedPublicKey>,
     in_flight_max: u16,
-    admitted_unix_ms: u64,
+    pub(super) admitted_unix_ms: u64,
     /// Batches verified, with their digests.
-    batches: Batches,
+    pub(super) batches: Batches,
     /// Handed out and not verified yet.
-    out: BTreeSet<u64>,
+    pub(super) out: BTreeSet<u64>,
+    /// Batches of which the holder has no answer on record, as Welcome says: to be sent again (SPEC HSK-5).
+    pub(super) resend: BTreeSet<u64>,
+    /// What was verified of those before: they must come out the same.
+    pub(super) expected: Batches,
     /// The first batch never handed out in this run.
     next: u64,
     /// The ledger's head of the latest Welcome.
@@ -89,6 +93,8 @@ impl VerifierSession {
             admitted_unix_ms,
             batches: Batches::new(),
             out: BTreeSet::new(),
+            resend: BTreeSet::new(),
+            expected: Batches::new(),
             next: 0,
             welcomed: welcomed.head,
             welcomed_signed: Some(welcomed),
@@ -197,12 +203,19 @@ impl VerifierSession {
     /// Books a verified batch. Its tags may be taken before or after.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a batch that was not handed out.
+    /// [`Error::Internal`] for a batch that was not handed out; [`Error::PeerMisbehaved`] for an answer that was another one before (SPEC BAT-3).
     pub fn accept(&mut self, batch: &VerifiedBatch) -> Result<(), Error> {
         if batch.session_id != self.session_id || !self.out.remove(&batch.index) {
             return Err(Error::Internal("not a batch that is out"));
         }
-        self.batches.insert(batch.index, BatchDigests { blinded: batch.blinded_digest, evaluated: Some(batch.evaluated_digest) });
+        let digests = BatchDigests { blinded: batch.blinded_digest, evaluated: Some(batch.evaluated_digest) };
+        match self.expected.remove(&batch.index) {
+            Some(before) if before.blinded != digests.blinded => return Err(Error::Internal("a batch was blinded in two ways")),
+            Some(before) if before != digests => {
+                return Err(Misbehaviour::Batch { index: batch.index, what: "its answer was another one before" }.into());
+            }
+            _ => self.batches.insert(batch.index, digests),
+        };
         Ok(())
     }
 
@@ -337,14 +350,6 @@ impl AwaitingReceipt {
         Ok((Finished { receipt, facts: session.facts, head }, frame))
     }
 
-    /// The Complete to send again after a lost line.
-    ///
-    /// # Errors
-    /// None in practice: the frame is within its bounds.
-    pub fn complete_again(&self) -> Result<Frame, Error> {
-        Ok(Complete { transcript: self.transcript }.to_frame()?)
-    }
-
     /// The state as versioned bytes.
     ///
     /// # Errors
@@ -353,7 +358,10 @@ impl AwaitingReceipt {
         self.session.to_saved(Some(self.transcript))
     }
 
-    /// The state from its bytes, and the set that was checked: a saved state does not stand for the check.
+    /// The state from its bytes, and the set that was checked: a saved state does not stand for the check (SPEC END-4).
+    ///
+    /// It takes the receipt that came over the connection it was saved on, which its ledger's proof belongs to. Over a new connection the session goes on
+    /// by [`VerifierSession::resume`], which takes these bytes too, and [`VerifierSession::complete`].
     ///
     /// # Errors
     /// [`Error::SavedState`]: another version, another verifier's, or damaged. [`Error::Internal`] for another session's set.
