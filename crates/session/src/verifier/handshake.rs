@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub struct VerifierHandshake {
     context: Arc<VerifierContext>,
     holder: [u8; 32],
-    question: Question,
+    question: Arc<Question>,
     known: LogHead,
     nonce: [u8; 32],
 }
@@ -35,13 +35,13 @@ impl VerifierHandshake {
     pub fn new<R: CryptoRng + ?Sized>(
         context: Arc<VerifierContext>,
         holder: [u8; 32],
-        question: Question,
+        question: impl Into<Arc<Question>>,
         known: LogHead,
         rng: &mut R,
     ) -> Self {
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
-        Self { context, holder, question, known, nonce }
+        Self { context, holder, question: question.into(), known, nonce }
     }
 
     /// The Hello, at `clock_unix_ms`.
@@ -171,10 +171,11 @@ impl VerifierHandshake {
     pub fn restore(
         context: Arc<VerifierContext>,
         holder: [u8; 32],
-        question: Question,
+        question: impl Into<Arc<Question>>,
         known: LogHead,
         bytes: &[u8],
     ) -> Result<Self, Error> {
+        let question = question.into();
         let saved = SavedHandshake::from_bytes(bytes)?;
         if saved.verifier != context.fingerprint || saved.holder != holder {
             return Err(Error::SavedState("it belongs to another party"));

@@ -31,7 +31,7 @@ pub trait CheckedSet {
 pub struct VerifierSession {
     context: Arc<VerifierContext>,
     holder_key: CertifiedKey,
-    pub(super) question: Question,
+    pub(super) question: Arc<Question>,
     pub(super) facts: SessionFacts,
     session_id: [u8; 16],
     /// The epoch's public key with its table, made once; batches share it.
@@ -74,7 +74,7 @@ impl VerifierSession {
     pub(super) fn admitted(
         context: Arc<VerifierContext>,
         holder_key: CertifiedKey,
-        question: Question,
+        question: Arc<Question>,
         facts: SessionFacts,
         public_key: PublicKey,
         in_flight_max: u16,
@@ -274,7 +274,7 @@ impl VerifierSession {
         let question = question.map_err(|_| Error::SavedState("damaged batches"))?;
         let welcomed = SignedHead { head: saved.welcomed.into(), unix_ms: 0, signature: [0; 64] };
         let (in_flight_max, admitted) = (saved.in_flight_max, saved.admitted_unix_ms);
-        let mut session = Self::admitted(context, holder_key, question, facts, public_key, in_flight_max, admitted, welcomed);
+        let mut session = Self::admitted(context, holder_key, Arc::new(question), facts, public_key, in_flight_max, admitted, welcomed);
         session.welcomed_signed = None;
         session.batches = batches;
         Ok((session, saved.transcript))
@@ -348,6 +348,12 @@ impl AwaitingReceipt {
         let frame = Acknowledge { signature: verifier_signature }.to_frame()?;
         let head = if word.head.size >= session.welcomed.size { word.head } else { session.welcomed };
         Ok((Finished { receipt, facts: session.facts, head }, frame))
+    }
+
+    /// The ledger's head of this connection's Welcome: the receipt's continues it, or is continued by it.
+    #[must_use]
+    pub fn welcomed(&self) -> &LogHead {
+        &self.session.welcomed
     }
 
     /// The state as versioned bytes.

@@ -223,6 +223,7 @@ fn files_of_another_version_are_named() {
     assert!(fault(checkpoint.read_session().unwrap_err()));
     assert!(fault(checkpoint.open_batches(&SESSION, 11, |_, _| ()).unwrap_err()));
     assert!(checkpoint.read_receipt().unwrap().is_none(), "it can be had again");
+    drop(checkpoint);
     // One kind of file in the place of another.
     fill(&dir.join("b"), 1);
     std::fs::copy(dir.join("b/session"), dir.join("run")).unwrap();
