@@ -16,6 +16,7 @@ mod keys;
 pub mod officials;
 pub mod peer;
 pub mod policy;
+pub mod raw;
 pub mod relay;
 mod results;
 mod seen;

@@ -24,6 +24,8 @@ impl From<quic::Error> for Failure {
             quic::Error::AddressInUse { .. } => "address_in_use",
             quic::Error::NothingListens { .. } => "nothing_listens",
             quic::Error::NoAnswer { .. } => "no_answer",
+            // Found on this side, whatever becomes of the connection: a peer that hangs up afterwards does not get away with it.
+            quic::Error::FrameType { .. } | quic::Error::FrameLength { .. } | quic::Error::Trailing => "bad_frame",
             _ => "transport",
         };
         let hint = match exit {
