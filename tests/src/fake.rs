@@ -242,8 +242,7 @@ async fn converse(connection: &Connection, keys: Keys, verifier: [u8; 32], home:
     let serving = Arc::new(Mutex::new(serving));
     // Whatever the verifier does on finding out ends it.
     let _ = control(connection, &serving, &mut to, &mut from).await;
-    let batches = locked(&serving).batches;
-    batches
+    locked(&serving).batches
 }
 
 async fn control(connection: &Connection, serving: &Arc<Mutex<Serving>>, to: &mut SendStream, from: &mut RecvStream) -> Result<(), String> {
