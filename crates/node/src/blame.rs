@@ -4,6 +4,7 @@ use oblink_quic as quic;
 use oblink_session::error::{Error as SessionError, Incompatibility, Refusal, RefusalCode, RefusalKind};
 use oblink_session::ledger::LedgerError;
 use oblink_store::Error as StoreError;
+use oblink_store::checkpoint::CheckpointFault;
 
 use crate::failure::{Exit, Failure};
 
@@ -163,6 +164,8 @@ impl From<StoreError> for Failure {
             ),
             StoreError::ProposalUsed => Self::refused("not_approved", what).with_hint("signatures serve once: make a new proposal"),
             StoreError::Ledger(error) => error.into(),
+            StoreError::Checkpoint { fault: CheckpointFault::Version { .. }, .. } => Self::input("checkpoint_version", what),
+            StoreError::Checkpoint { fault: CheckpointFault::Damaged, .. } => Self::input("checkpoint_damaged", what),
             StoreError::Parameters(_) => Self::bug(what),
         }
     }
