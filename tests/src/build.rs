@@ -37,10 +37,11 @@ impl Program {
     }
 }
 
-/// Builds all three; gives the directory they are in. A test's own file is `TARGET/PROFILE/deps/NAME-HASH`.
+/// Builds all three; gives the directory they are in. A test's own file is `TARGET/PROFILE/deps/NAME-HASH`, a program's `TARGET/PROFILE/NAME`.
 fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let profile_directory = test.ancestors().nth(2).unwrap();
+    let directory = test.parent().unwrap();
+    let profile_directory = if directory.ends_with("deps") { directory.parent().unwrap() } else { directory };
     let target = profile_directory.parent().unwrap();
     let profile = match profile_directory.file_name().unwrap().to_str().unwrap() {
         "debug" => "dev",

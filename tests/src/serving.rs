@@ -19,6 +19,7 @@ pub struct Serving {
     objects: Receiver<Value>,
     stderr: Arc<Mutex<String>>,
     address: String,
+    metrics: Option<String>,
 }
 
 impl Serving {
@@ -74,9 +75,10 @@ impl Serving {
                 text.push('\n');
             }
         });
-        let mut serving = Self { child: Killed(child), objects, stderr: said, address: String::new() };
+        let mut serving = Self { child: Killed(child), objects, stderr: said, address: String::new(), metrics: None };
         let first = serving.next();
         serving.address = first["listen"].as_str().unwrap_or_else(|| panic!("{first}\n{}", serving.stderr())).to_owned();
+        serving.metrics = first["metrics"].as_str().map(str::to_owned);
         serving
     }
 
@@ -84,6 +86,21 @@ impl Serving {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where its metrics are.
+    ///
+    /// # Panics
+    /// Where it was not asked for them.
+    #[must_use]
+    pub fn metrics(&self) -> &str {
+        self.metrics.as_deref().expect("serve --metrics")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.0.id()
     }
 
     /// The next object it prints.

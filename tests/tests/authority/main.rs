@@ -8,6 +8,7 @@ mod budgets;
 mod ceremony;
 mod disclosures;
 mod epochs;
+mod figures;
 mod house;
 mod kills;
 mod lists;

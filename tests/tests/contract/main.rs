@@ -3,6 +3,7 @@
 
 mod checking;
 mod files;
+mod metrics;
 mod parties;
 mod resealing;
 mod serving;

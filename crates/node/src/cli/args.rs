@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::args_holder::{EpochCommand, HolderAuditArgs, HolderRequestCommand, LedgerArgs, PolicyCommand, SuspendArgs};
 use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
-use super::values::{ByteSize, Share, count, host_port, listen, seconds};
+use super::values::{ByteSize, Share, count, host_port, listen, loopback, seconds};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
 
@@ -313,6 +313,10 @@ pub struct ServeArgs {
     /// The UDP address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "IP:PORT", value_parser = listen, default_value = "0.0.0.0:4433")]
     pub listen: SocketAddr,
+    /// Show counts for monitoring (Prometheus text) on this loopback address, at /metrics; port 0 takes a free one. Every user of this machine
+    /// can read them. Off unless given.
+    #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// `oblink-holder doctor`

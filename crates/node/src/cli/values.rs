@@ -136,6 +136,14 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an address to listen on is written IP:PORT, as in 127.0.0.1:4433 or [::1]:4433")
 }
 
+/// Where to show metrics: `IP:PORT` of this machine's own. They are not encrypted, and nobody has to say who they are.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, &'static str> {
+    let address: SocketAddr = text.parse().map_err(|_| "an address for metrics is written IP:PORT, as in 127.0.0.1:9464 or [::1]:9464")?;
+    let own = address.ip().to_canonical().is_loopback();
+    own.then_some(address)
+        .ok_or("metrics are shown on a loopback address alone (127.0.0.1 or [::1]): they are neither encrypted nor guarded")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +185,19 @@ mod tests {
             "a b:1",
         ] {
             assert!(host_port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_for_metrics() {
+        for right in ["127.0.0.1:0", "127.0.0.1:9464", "[::1]:9464", "127.1.2.3:1"] {
+            assert!(loopback(right).is_ok(), "{right}");
+        }
+        for wrong in ["0.0.0.0:9464", "192.0.2.1:9464", "[::]:9464", "[2001:db8::1]:9464"] {
+            assert!(loopback(wrong).unwrap_err().contains("loopback"), "{wrong}");
+        }
+        for wrong in ["", "9464", "localhost:9464", "127.0.0.1"] {
+            assert!(loopback(wrong).unwrap_err().contains("IP:PORT"), "{wrong}");
         }
     }
 

@@ -8,6 +8,7 @@ mod epochs;
 mod keeper;
 mod keeping;
 mod ledger;
+mod metrics;
 mod operator;
 mod policy;
 mod report;

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::epochs::{self, OpenEpochs};
 use super::keeper;
 use super::ledger::{label, time, verified};
+use super::metrics::{self, Metrics};
 use super::policy::{self, InForcePolicy};
 use super::seats::Seats;
 use super::sessions;
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     known_policy: Mutex<Option<Arc<InForcePolicy>>>,
     /// What stops running sessions.
     pub(super) standing: watch::Receiver<Standing>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) reporter: Reporter,
 }
 
@@ -86,10 +88,11 @@ pub(super) fn now() -> u64 {
     unix_ms(SystemTime::now())
 }
 
-/// Listens and answers until SIGINT or SIGTERM. Prints `{"listen":…}` once it does, then one object a session.
+/// Listens and answers until SIGINT or SIGTERM. Prints `{"listen":…}` once it does (with `--metrics` also where that is), then one object a
+/// session.
 ///
 /// # Errors
-/// Exit 3: the port cannot be had, another `serve` has this home, the home's files are not in order.
+/// Exit 3: a port cannot be had, another `serve` has this home, the home's files are not in order.
 pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = Home::open(&args.home.home, Role::Holder)?;
     let identity = home.identity().to_identity()?;
@@ -114,17 +117,19 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         ledger: Mutex::new(ledger),
         known_policy: Mutex::new(in_force),
         standing,
+        metrics: Arc::default(),
         reporter: reporter.clone(),
     });
     epochs::sweep(&shared.home, &shared.ledger(), None)?;
     warn_at_start(&shared)?;
     reporter.note(&format!("the ledger is in order: {} entries, {} signed heads", report.head.size, report.heads));
+    let metrics = args.metrics.map(metrics::bind).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
-    let outcome = runtime.block_on(listen(Arc::clone(&shared), identity, args.listen, standing_in));
+    let outcome = runtime.block_on(listen(Arc::clone(&shared), identity, args.listen, metrics, standing_in));
     // Work on a batch that is under way is not waited for: it is charged, and unanswered.
     runtime.shutdown_timeout(GOODBYE);
     outcome
@@ -185,6 +190,7 @@ async fn listen(
     shared: Arc<Shared>,
     identity: oblink_quic::Identity,
     address: std::net::SocketAddr,
+    metrics: Option<(std::net::TcpListener, std::net::SocketAddr)>,
     standing: watch::Sender<Standing>,
 ) -> Result<(), Failure> {
     let no_signals = |error: std::io::Error| Failure::input("signals", format!("signals cannot be waited for: {error}"));
@@ -193,7 +199,14 @@ async fn listen(
     let trusted = Arc::clone(&shared);
     let pins = Pins::new(move |seen: &Fingerprint| trusted.label(seen).is_some());
     let mut listener = Listener::bind(address, &identity, pins, Options::default())?;
-    shared.reporter.json(&json!({ "listen": listener.local_addr().to_string() }));
+    let mut said = json!({ "listen": listener.local_addr().to_string() });
+    let mut endpoint = None;
+    if let Some((socket, address)) = metrics {
+        endpoint = Some(metrics::Endpoint::start(socket, &shared)?);
+        said["metrics"] = json!(address.to_string());
+        shared.reporter.note(&format!("metrics at http://{address}/metrics, for all users of this machine"));
+    }
+    shared.reporter.json(&said);
     shared.reporter.note(&format!("listening on {} as {}", listener.local_addr(), identity.fingerprint()));
     let keeping = tokio::spawn(keeper::keep(Arc::clone(&shared), standing));
     let (stop, stopping) = watch::channel(false);
@@ -218,6 +231,7 @@ async fn listen(
                             });
                         }
                         Err(_) => {
+                            shared.metrics.too_many_connections();
                             shared.reporter.warn(&format!("{peer}: turned away, it has {CONNECTIONS_PER_VERIFIER} connections already"));
                             connection.close(0, "too many connections of this identity");
                         }
@@ -230,6 +244,7 @@ async fn listen(
     }
     shared.reporter.note("stopping");
     keeping.abort();
+    drop(endpoint);
     let _ = stop.send(true);
     let _ = tokio::time::timeout(GOODBYE, async { while running.join_next().await.is_some() {} }).await;
     listener.close(GOODBYE).await;
@@ -237,6 +252,7 @@ async fn listen(
 }
 
 fn note_refused_handshake(shared: &Shared, refusal: &HandshakeRefusal) {
+    shared.metrics.handshake_failed(&refusal.error);
     match &refusal.error {
         error @ (QuicError::NotPinned { .. } | QuicError::NoCertificate) => {
             shared.reporter.warn(&format!("{}: {error}", refusal.remote));

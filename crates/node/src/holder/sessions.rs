@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::disclosures::{self, Disclosed};
 use super::epochs::OpenEpoch;
+use super::metrics::{Counts, Ended, Open};
 use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
 use super::standing::Standing;
@@ -47,6 +48,8 @@ struct Running {
     /// Left when the last of this session's work is done.
     seat: Seat,
     traffic: Arc<Traffic>,
+    counts: Counts,
+    _counted: Open,
 }
 
 impl Running {
@@ -120,13 +123,17 @@ impl From<Failure> for End {
 pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stopping: watch::Receiver<bool>) {
     let verifier = connection.peer();
     let began = (Instant::now(), Usage::of_this_process().cpu_s);
+    let label = shared.label(&verifier).unwrap_or_else(|| verifier.to_string());
+    let counts = shared.metrics.of(&label);
+    let _counted = counts.connection();
     let mut served = Served::default();
     let ended = tokio::select! {
-        ended = converse(&shared, &connection, &mut served) => ended,
+        ended = converse(&shared, &connection, &counts, &mut served) => ended,
         // Before the streams are dropped: their ends would arrive first, and look like misconduct.
         () = async { drop(stopping.wait_for(|stop| *stop).await); say_goodbye(&connection) } => Err(End::Stopping),
     };
     let outcome = settle(&shared, &connection, verifier, ended, &served).await;
+    count(&counts, &outcome);
     report(&shared, verifier, outcome, served.session.as_deref(), began);
     drop(served);
     // Keys of an epoch that ended while this session ran are wiped with its last session.
@@ -134,13 +141,13 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
 }
 
 /// Control stream first (Hello or Ping); then everything at once.
-async fn converse(shared: &Arc<Shared>, connection: &Connection, served: &mut Served) -> Result<(), End> {
+async fn converse(shared: &Arc<Shared>, connection: &Connection, counts: &Counts, served: &mut Served) -> Result<(), End> {
     let traffic = Arc::new(Traffic::default());
     let (mut to, from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
         Ok(stream) => stream?,
         Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
     };
-    let ended = control_stream(shared, connection, &mut to, from, &traffic, served).await;
+    let ended = control_stream(shared, connection, &mut to, from, (&traffic, counts), served).await;
     match &ended {
         Err(end) => send_refusal(&mut to, end, &traffic).await,
         // A verifier that has what it wants may be gone already.
@@ -155,7 +162,7 @@ async fn control_stream(
     connection: &Connection,
     to: &mut FrameSender,
     mut from: FrameReceiver,
-    traffic: &Arc<Traffic>,
+    (traffic, counts): (&Arc<Traffic>, &Counts),
     served: &mut Served,
 ) -> Result<(), End> {
     let first =
@@ -173,7 +180,7 @@ async fn control_stream(
         served.disclosed = Some(disclosures::receive_all(shared, connection.peer(), first, to, &mut from, traffic).await?);
         return nothing_more(from).await;
     }
-    let (session, welcome) = admit(shared, connection.peer(), first, Arc::clone(traffic)).await?;
+    let (session, welcome) = admit(shared, connection.peer(), first, Arc::clone(traffic), counts.clone()).await?;
     served.session = Some(Arc::clone(&session));
     send(to, &welcome, traffic).await?;
     session_phase(connection, &session, to, &mut from).await?;
@@ -226,7 +233,13 @@ fn current_epoch(shared: &Shared, verifier: Fingerprint) -> Result<Option<Arc<Op
 }
 
 /// Hello → Welcome: the set that is sealed for this verifier, and the ledger's reservation.
-async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffic: Arc<Traffic>) -> Result<(Arc<Running>, Frame), End> {
+async fn admit(
+    shared: &Arc<Shared>,
+    verifier: Fingerprint,
+    hello: Frame,
+    traffic: Arc<Traffic>,
+    counts: Counts,
+) -> Result<(Arc<Running>, Frame), End> {
     let looking = Arc::clone(shared);
     let (pending, epoch) = blocking(move || {
         let epoch = current_epoch(&looking, verifier)?;
@@ -251,7 +264,8 @@ async fn admit(shared: &Arc<Shared>, verifier: Fingerprint, hello: Frame, traffi
     let shared = Arc::clone(shared);
     blocking(move || {
         let (session, welcome) = pending.commit(&mut *shared.ledger(), now())?;
-        Ok((Arc::new(Running { shared, verifier, epoch, session: Mutex::new(session), seat, traffic }), welcome))
+        let _counted = counts.session();
+        Ok((Arc::new(Running { shared, verifier, epoch, session: Mutex::new(session), seat, traffic, counts, _counted }), welcome))
     })
     .await
 }
@@ -401,11 +415,14 @@ async fn side_stream(session: Arc<Running>, mut to: FrameSender, mut from: Frame
 /// Charge, durably; then evaluate on all cores; then answer.
 fn answer_batch(running: &Running, frame: &Frame) -> Result<Frame, End> {
     let pending = running.session().receive_batch(frame, now())?;
+    let began = Instant::now();
     let charged = pending.commit(&mut *running.shared.ledger())?;
+    let (tokens, durable) = (charged.len() as u64, Instant::now());
     let keys = &running.epoch.keys;
     let evaluated =
         slices(charged.len()).into_par_iter().map(|range| charged.evaluate_slice(keys, range)).collect::<Result<Vec<_>, Error>>()?;
     let proved = charged.prove(keys, evaluated, &mut UnwrapErr(SysRng))?;
+    running.counts.evaluated(tokens, durable.duration_since(began).as_secs_f64(), durable.elapsed().as_secs_f64());
     Ok(running.session().answer(proved)?)
 }
 
@@ -436,6 +453,7 @@ async fn deliver(running: &Arc<Running>, frame: &Frame, to: &mut FrameSender) ->
         .await?;
         offset += chunk.bytes.len() as u64;
         send(to, &chunk.to_frame(), &running.traffic).await?;
+        running.counts.delivered(chunk.bytes.len() as u64);
     }
     Ok(())
 }
@@ -506,6 +524,18 @@ async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerp
             say_goodbye(connection);
             Outcome::Interrupted("the holder stopped".to_owned())
         }
+    }
+}
+
+/// For the operator's monitoring.
+fn count(counts: &Counts, outcome: &Outcome) {
+    match outcome {
+        Outcome::Pinged => counts.pinged(),
+        Outcome::Disclosed(_) => counts.ended(Ended::Disclosed),
+        Outcome::Completed => counts.ended(Ended::Completed),
+        Outcome::Refused(refusal) => counts.refused(refusal.code),
+        Outcome::Interrupted(_) => counts.ended(Ended::Interrupted),
+        Outcome::Failed(_) => counts.ended(Ended::Failed),
     }
 }
 

@@ -28,7 +28,7 @@ impl Standing {
     /// # Errors
     /// Exit 3: the ledger cannot be read.
     pub(super) fn read(ledger: &SqliteLedger) -> Result<Self, Failure> {
-        let mut standing = Self { policy: ledger.policy_in_force()?.map(|record| record.digest), ..Self::default() };
+        let mut standing = Self { policy: ledger.policy_digest()?, ..Self::default() };
         for row in ledger.suspensions()?.iter().filter(|row| row.resumed_unix_ms.is_none()) {
             match row.scope {
                 Scope::All => standing.suspended_all = true,
@@ -36,8 +36,7 @@ impl Standing {
             }
         }
         standing.denied = ledger.refused_requests()?.into_iter().map(|row| row.request_digest).collect();
-        let over = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some() && row.closing.is_some());
-        standing.over = over.map(|row| row.offer.descriptor.epoch_id).collect();
+        standing.over = ledger.epochs_over()?;
         Ok(standing)
     }
 

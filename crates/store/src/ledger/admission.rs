@@ -2,7 +2,7 @@
 
 use oblink_session::ledger::{AuthorityEntry, Budget, Caps, ChargedBatch, LedgerError, SessionEntry, SessionOpening};
 use oblink_session::limits::CLOCK_SKEW_MS_MAX;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::account::set_state;
 use super::authority::{is_denied, is_suspended, policy_digest_in_force};
@@ -161,9 +161,7 @@ fn check_budgets(
     let Some(AuthorityEntry { caps, .. }) = &entry.authority else { return Ok(()) };
     let since = now.saturating_sub(caps.window_ms);
     if resumed.is_none() {
-        let (requests, pairs) = transaction
-            .prepare_cached("SELECT count(*), ifnull(sum(pairs), 0) FROM sessions WHERE verifier = ?1 AND opened_unix_ms > ?2")?
-            .query_row(params![entry.verifier, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (requests, pairs) = window_requests(transaction, &entry.verifier, since)?;
         check(Budget::WindowRequests, 1, requests, caps.window_requests_max)?;
         check(Budget::WindowPairs, entry.pairs, pairs, caps.window_pairs_max)?;
     }
@@ -181,19 +179,31 @@ fn check_epoch_caps(
     used: u64,
 ) -> Result<(), Failure> {
     if !resumed {
-        let (requests, pairs) = transaction
-            .prepare_cached("SELECT count(*), ifnull(sum(pairs), 0) FROM sessions WHERE epoch = ?1")?
-            .query_row([epoch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (requests, pairs) = epoch_requests(transaction, epoch)?;
         check(Budget::EpochRequests, 1, requests, caps.epoch_requests_max)?;
         check(Budget::EpochPairs, entry.pairs, pairs, caps.epoch_pairs_max)?;
     }
     check(Budget::EpochTokens, tokens, used, caps.epoch_tokens_max)
 }
 
+/// Requests of a verifier's in the window, and their pairs.
+pub(super) fn window_requests(connection: &Connection, verifier: &[u8; 32], since: u64) -> Result<(u64, u64), Failure> {
+    Ok(connection
+        .prepare_cached("SELECT count(*), ifnull(sum(pairs), 0) FROM sessions WHERE verifier = ?1 AND opened_unix_ms > ?2")?
+        .query_row(params![verifier, since], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// Requests in an epoch, and their pairs.
+pub(super) fn epoch_requests(connection: &Connection, epoch: i64) -> Result<(u64, u64), Failure> {
+    Ok(connection
+        .prepare_cached("SELECT count(*), ifnull(sum(pairs), 0) FROM sessions WHERE epoch = ?1")?
+        .query_row([epoch], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
 /// Evaluations of a verifier's in the window: those of sessions opened in it, charged or reserved; of older sessions what was charged in it or
 /// is reserved now. So a session that is opened in one window and used in another counts where it is used.
-fn window_tokens(transaction: &Transaction<'_>, verifier: &[u8; 32], except: Option<i64>, since: u64) -> Result<u64, Failure> {
-    Ok(transaction
+pub(super) fn window_tokens(connection: &Connection, verifier: &[u8; 32], except: Option<i64>, since: u64) -> Result<u64, Failure> {
+    Ok(connection
         .prepare_cached(
             "SELECT ifnull(sum(
                CASE WHEN opened_unix_ms > ?3 THEN charged_tokens ELSE

@@ -1,5 +1,7 @@
 //! Epochs in the ledger (SPEC EPO-2, EPO-3).
 
+use std::collections::BTreeSet;
+
 use oblink_session::ledger::LedgerError;
 use oblink_session::set::{SetDescriptor, SetOffer};
 use oblink_session::tag::Tau;
@@ -183,13 +185,39 @@ impl SqliteLedger {
         })
     }
 
+    /// The epochs that have not ended, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn current_epochs(&self) -> Result<Vec<EpochRow>, Error> {
+        self.epochs_where("WHERE e.ended_unix_ms IS NULL")
+    }
+
+    /// Ids of the epochs that were ended by date, count or hand; not those that a seal took the place of. Nothing else of them is read: `serve`
+    /// asks for it again and again, however many sessions they have had.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn epochs_over(&self) -> Result<BTreeSet<[u8; 16]>, Error> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT epoch_id FROM epochs WHERE ended_unix_ms IS NOT NULL AND closing_unix_ms IS NOT NULL")?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?)
+        })
+    }
+
     /// All epochs, the oldest first.
     ///
     /// # Errors
     /// [`Error::Ledger`]: `Busy` and `Storage`.
     pub fn epochs(&self) -> Result<Vec<EpochRow>, Error> {
+        self.epochs_where("")
+    }
+
+    fn epochs_where(&self, which: &str) -> Result<Vec<EpochRow>, Error> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(&format!("{EPOCH_ROWS} ORDER BY e.epoch"))?;
+            let mut statement = connection.prepare_cached(&format!("{EPOCH_ROWS} {which} ORDER BY e.epoch"))?;
             let mut rows = statement.query([])?;
             let mut epochs = Vec::new();
             while let Some(row) = rows.next()? {

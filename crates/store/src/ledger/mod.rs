@@ -19,6 +19,7 @@ mod disclosures;
 pub mod entries;
 mod epochs;
 mod extract;
+mod figures;
 mod log;
 mod migration;
 mod rows;
@@ -43,6 +44,7 @@ pub use authority::{Approval, CountersignatureRow, Judged, PolicyChange, PolicyR
 pub use closing::{Due, DueEpoch, UnbookedSession};
 pub use disclosures::{DisclosedRecordRow, DisclosureRow};
 pub use extract::{Extract, ExtractFault, ExtractedEntry, VerifiedExtract};
+pub use figures::{BudgetLeft, LogFigures};
 pub use log::{LogEntry, NO_PARTY};
 pub use rows::{
     DeliveryRow, EarlierSetRow, EpochClosing, EpochEnd, EpochEntry, EpochLimits, EpochRow, LiveFiles, ReceiptRow, RefusalRow, SessionRow,

@@ -147,6 +147,20 @@ fn a_clock_that_was_set_back_admits_nobody() {
     verified(&ledger, &[]);
 }
 
+/// What is shown as left of a budget.
+fn left_of(ledger: &SqliteLedger, caps: &Caps, budget: Budget) -> u64 {
+    let left = ledger.budget_left(&VERIFIER, caps, CLOCK).unwrap();
+    match budget {
+        Budget::WindowRequests => left.window_requests,
+        Budget::WindowPairs => left.window_pairs,
+        Budget::WindowTokens => left.window_tokens,
+        Budget::EpochRequests => left.epoch_requests,
+        Budget::EpochPairs => left.epoch_pairs,
+        Budget::EpochTokens => left.epoch_tokens,
+        Budget::Evaluations => panic!("no cap of the policy's"),
+    }
+}
+
 /// What the caps say, each by itself: the first session fits, the second does not.
 #[test]
 fn caps_hold_in_window_and_epoch() {
@@ -163,6 +177,7 @@ fn caps_hold_in_window_and_epoch() {
         let digest = apply(&mut ledger, 1);
         ledger.open_session(&signed(1, digest, caps)).unwrap();
         assert_eq!(exhausted(ledger.open_session(&signed(2, digest, caps))), refused);
+        assert_eq!(left_of(&ledger, &caps, refused.0), refused.2, "what is shown is what is left");
         // One that is resumed does not count twice.
         assert!(matches!(ledger.open_session(&signed(1, digest, caps)).unwrap(), SessionOpening::Resumed { .. }));
         // What is not charged is free again once the line is gone; requests and pairs stay asked.
