@@ -11,6 +11,7 @@ mod build;
 mod call;
 pub mod clock;
 pub mod fake;
+pub mod fuzz;
 mod join;
 mod keys;
 pub mod long_run;

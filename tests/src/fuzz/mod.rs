@@ -1,0 +1,28 @@
+//! What the fuzzers run: one function a target, from any bytes to nothing, which panics where a promise is broken.
+//!
+//! `fuzz/` wraps them for cargo-fuzz; `tests/fuzz_smoke.rs` runs them over the committed corpus and seeded changes of it. What each holds is
+//! said where it stands. None of them reads a clock or random bytes: the same input is the same run.
+
+mod documents;
+mod honest;
+mod input;
+mod interop;
+mod linkage;
+mod memory;
+mod parties;
+mod rows;
+mod sealed_set;
+mod seeds;
+mod wire;
+
+pub use documents::documents;
+pub use interop::interop;
+pub use linkage::linkage;
+pub use rows::rows;
+pub use sealed_set::sealed_set;
+pub use seeds::{Seed, seeds};
+pub use wire::wire;
+
+/// All targets by name.
+pub const TARGETS: [(&str, fn(&[u8])); 6] =
+    [("documents", documents), ("interop", interop), ("linkage", linkage), ("rows", rows), ("sealed_set", sealed_set), ("wire", wire)];
