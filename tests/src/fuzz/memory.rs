@@ -84,6 +84,11 @@ impl Disk for MemoryDisk {
         self.0.lock().unwrap().files.remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let taken = self.0.lock().unwrap().files.keys().any(|path| path.parent() == Some(dir));
+        if taken { Err(io::ErrorKind::DirectoryNotEmpty.into()) } else { Ok(()) }
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
     }
