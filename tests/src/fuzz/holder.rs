@@ -92,7 +92,7 @@ fn fair<T>(outcome: Result<T, Error>) -> Option<T> {
         Err(Error::Ledger(LedgerError::Storage(why))) => panic!("the ledger fails: {why}"),
         Err(error @ (Error::PeerMisbehaved(_) | Error::Incompatible(_) | Error::Refuse(_) | Error::Ledger(_))) => {
             let refusal = error.to_refusal().expect("the other side hears of it");
-            refusal.to_frame();
+            assert_eq!(refusal.to_frame().kind, FrameType::Refusal);
             None
         }
         Err(other) => panic!("a frame is no reason for: {other}"),

@@ -41,7 +41,6 @@ pub(super) struct Parties {
     pub(super) holder: Arc<HolderContext>,
     pub(super) verifier: Arc<VerifierContext>,
     pub(super) keys: EpochKeys,
-    pub(super) set: Vec<u8>,
     pub(super) offer: SetOffer,
     pub(super) policy: Policy,
     /// Tokens of the pairs asked; every second one's is in the set.
@@ -165,7 +164,6 @@ impl Parties {
             holder: Arc::new(context),
             verifier: Arc::new(VerifierContext { fingerprint: verifier, statement_key: verifier_key }),
             keys,
-            set: set.file,
             offer: set.offer,
             policy: Policy::parse(policy_toml(&verifier).as_bytes(), allowed_signers().as_bytes()).unwrap(),
             tokens,

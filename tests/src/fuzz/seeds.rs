@@ -25,6 +25,9 @@ pub fn seeds() -> Vec<Seed> {
     rows(&mut |bytes| add("rows", bytes));
     linkage(&mut |bytes| add("linkage", bytes));
     interop(&mut |bytes| add("interop", bytes));
+    sessions(&mut |target, bytes| add(target, bytes));
+    kept(&mut |bytes| add("kept", bytes));
+    ledger(&mut |bytes| add("ledger", bytes));
     seeds
 }
 
@@ -157,4 +160,91 @@ fn interop(add: &mut dyn FnMut(Vec<u8>)) {
     }
     add(all.into_bytes());
     add(b"{\"op\":1}\n[]\nnull\n\n{\"op\":\"blind\"}\n{\"op\":\"what\"}\n\xff\n".to_vec());
+}
+
+/// Whole sessions as acts of the two sequence targets, and sessions that break off.
+fn sessions(add: &mut dyn FnMut(&'static str, Vec<u8>)) {
+    // Connect, Welcome as it was, blind a batch and take its right answer; Complete, the receipt.
+    let batch = [3, 4, 0, 0, 0, 0];
+    let to_batches = [8, 2, 0, 0];
+    let end = [5, 0, 6, 0, 0, 0, 0];
+    let cut = [10];
+    for signed in [0, 1] {
+        let whole = [&[signed][..], &to_batches, &batch, &batch, &batch, &end].concat();
+        add("verifier", whole.clone());
+        add("verifier", [&whole[..], &[1, 2, 0]].concat());
+        add("verifier", [&[signed][..], &to_batches, &batch, &cut, &to_batches, &batch, &batch, &end].concat());
+        add("verifier", [&[signed][..], &to_batches, &batch, &batch, &cut, &[8, 2, 1, 17, 2, 0, 1, 0], &batch, &batch, &end].concat());
+        add("verifier", [&[signed][..], &to_batches, &[3, 3, 3, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0], &[7], &end, &[7, 6, 0, 0, 0, 0]].concat());
+        for change in 0..20 {
+            add("verifier", [&[signed][..], &[8, 2, 1, change, 1, 2, 3, 4, 5, 6, 7, 8, 3, 0], &batch, &batch, &batch, &end].concat());
+        }
+        for change in 3..7 {
+            add("verifier", [&[signed][..], &to_batches, &[3, 4, 0, 0, change, 1, 2, 3, 0]].concat());
+        }
+
+        // Hello, batches that are charged and answered, Complete, Acknowledge, a disclosure; and a restart in the middle.
+        let hello = [2, 0];
+        let batch = |index: u8| [3, 0, 0, index, 0, 5, 0, 0, 7, 0, 0];
+        let batches = [batch(0), batch(1), batch(2)].concat();
+        let (end, tell) = ([8, 0, 0, 9, 0, 0], [12, 0, 16, 1, 0, 0, 0, 0]);
+        add("holder", [&[signed][..], &hello, &batches, &end, &tell].concat());
+        add("holder", [&[signed][..], &hello, &batch(1), &[13, 0], &hello, &batches, &end].concat());
+        add("holder", [&[signed][..], &hello, &batch(1), &[10, 0], &hello, &batches, &[11, 0], &end].concat());
+        add("holder", [&[signed][..], &hello, &batch(0), &batch(0), &[3, 0, 5, 0, 0, 0], &batch(0)].concat());
+        add("holder", [&[signed][..], &hello, &[2, 1, 6, 1, 4, 1], &[2, 1, 2, 1], &batches, &[8, 0]].concat());
+        for change in 0..10 {
+            add("holder", [&[signed][..], &[2, 1, change, 3, 1, 2, 3, 4, 5, 6], &batches, &end].concat());
+        }
+        for change in 0..8 {
+            add("holder", [&[signed][..], &hello, &[3, 0, change * 32 + change, 0, 0, 1, 0, 5, 0, 0, 7, 0, 0]].concat());
+        }
+        for act in [1, 2, 3] {
+            add("holder", [&[signed][..], &hello, &batch(0), &[13, act, 0, 200], &batch(1), &hello, &end].concat());
+        }
+    }
+}
+
+fn kept(add: &mut dyn FnMut(Vec<u8>)) {
+    for signed in [0, 8] {
+        for state in 0..5 {
+            add(vec![signed, state, 0]);
+            add(vec![signed, state, 1, 0, 90, 0, 1, 1, 1, 1, 5]);
+        }
+        let honest = Honest::get(signed == 8);
+        for state in [&honest.handshake, &honest.verifier_states[0], &honest.verifier_states[1], &honest.holder_states[1]] {
+            add([&[signed + 4][..], state].concat());
+        }
+    }
+    for file in 0..4 {
+        for mend in [0, 1] {
+            add(vec![5, 3, file, mend, 0]);
+            add(vec![5, 4, file, mend, 1, 0, 60, 0, 3]);
+            add(vec![5, 5, file, mend, 1, 0, 70, 2]);
+        }
+    }
+}
+
+fn ledger(add: &mut dyn FnMut(Vec<u8>)) {
+    for signed in [0, 128] {
+        let extract = String::from_utf8(Honest::get(signed == 128).extract.clone()).unwrap();
+        for line in extract.lines().skip(1) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            if let (Some(kind), Some(body)) = (line["kind"].as_u64(), line["body"].as_str()) {
+                add([&[0, kind as u8][..], body.as_bytes()].concat());
+            }
+        }
+        add(vec![signed + 3, 0, 0]);
+        add(vec![signed + 3, 0, 1, 1, 100, 0, 1]);
+        add(vec![signed + 3, 1, 2, 2, 3, 2, 1, 1, 0, 0]);
+        for table in 0..16 {
+            for column in [0, 3, 7] {
+                add(vec![signed + 5, 0, table, column, 1, 2 + column % 6, 1, 0, 1, 0, 1]);
+            }
+        }
+        for place in [1, 9, 33, 90, 140] {
+            add(vec![signed + 7, 0, 0, place, 200, 7, 0]);
+        }
+        add(vec![signed + 7, 0, 0, 1, 1, 1, 7, 4, 0]);
+    }
 }
