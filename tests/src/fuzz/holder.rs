@@ -352,7 +352,8 @@ impl World<'_> {
     }
 
     fn complete(&mut self) {
-        let frame = if self.input.u8() & 1 == 0 { self.honest.complete.clone() } else { Complete { transcript: [7; 64] }.to_frame().unwrap() };
+        let frame =
+            if self.input.u8() & 1 == 0 { self.honest.complete.clone() } else { Complete { transcript: [7; 64] }.to_frame().unwrap() };
         self.receive(&frame);
     }
 

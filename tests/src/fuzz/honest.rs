@@ -99,12 +99,8 @@ impl Honest {
         finished.receive_closed(&closed).unwrap();
         let mut extract = Vec::new();
         let certificate = parties.holder.statement_key.certificate();
-        let head = oblink_session::head::SignedHead::sign(
-            &parties.holder.statement_key,
-            &parties.holder.fingerprint,
-            ledger.head().unwrap(),
-            NOW,
-        );
+        let head =
+            oblink_session::head::SignedHead::sign(&parties.holder.statement_key, &parties.holder.fingerprint, ledger.head().unwrap(), NOW);
         ledger.extract(&parties.verifier.fingerprint, &parties.holder.fingerprint, &head, certificate, &mut extract).unwrap();
         drop(ledger);
         let (middle_holder, middle_verifier) = states.unwrap();
@@ -181,6 +177,7 @@ pub(super) fn tags_of(batch: &VerifiedBatch) -> Vec<oblink_session::tag::Tag> {
     let parties = Parties::get();
     let first = usize::try_from(batch.first_token()).unwrap();
     let ranges: Vec<_> = batch.slices().collect();
-    let tokens = |range: &std::ops::Range<usize>| parties.tokens[first + range.start..first + range.end].iter().map(Vec::as_slice).collect();
+    let tokens =
+        |range: &std::ops::Range<usize>| parties.tokens[first + range.start..first + range.end].iter().map(Vec::as_slice).collect();
     ranges.iter().enumerate().flat_map(|(slice, range)| batch.tags(slice, &Vec::<&[u8]>::as_slice(&tokens(range))).unwrap()).collect()
 }

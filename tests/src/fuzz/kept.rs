@@ -31,7 +31,13 @@ pub fn kept(bytes: &[u8]) {
     match how % 8 {
         0..=3 => {
             let honest = Honest::get(signed);
-            let states = [&honest.handshake, &honest.verifier_states[0], &honest.verifier_states[1], &honest.holder_states[0], &honest.holder_states[1]];
+            let states = [
+                &honest.handshake,
+                &honest.verifier_states[0],
+                &honest.verifier_states[1],
+                &honest.holder_states[0],
+                &honest.holder_states[1],
+            ];
             let mut state = states[input.choice(states.len())].clone();
             input.edit(&mut state);
             restore(&state, signed, &mut input);
@@ -54,8 +60,7 @@ fn restore(state: &[u8], signed: bool, input: &mut Input<'_>) {
     let parties = Parties::get();
     let (asked, honest) = (parties.asked(signed), Honest::get(signed));
     let known = LogHead::NONE;
-    let handshake =
-        VerifierHandshake::restore(parties.verifier.clone(), parties.holder.fingerprint, asked.question(), known, state);
+    let handshake = VerifierHandshake::restore(parties.verifier.clone(), parties.holder.fingerprint, asked.question(), known, state);
     if let Some(handshake) = fair(handshake) {
         assert_eq!(handshake.save().unwrap(), state, "one encoding a state");
     }
@@ -96,7 +101,9 @@ fn kept_batch(input: &mut Input<'_>) -> KeptBatch {
     let index = u64::from(input.u8() % 5);
     let (first_token, tokens) = (index * 2, if index == 2 { 1 } else { 2 });
     match input.u8() % 4 {
-        0 => KeptBatch { index: input.u64(), first_token, tokens: u32::from(input.u8()), blinded_digest: [1; 32], evaluated_digest: [2; 32] },
+        0 => {
+            KeptBatch { index: input.u64(), first_token, tokens: u32::from(input.u8()), blinded_digest: [1; 32], evaluated_digest: [2; 32] }
+        }
         byte => KeptBatch { index, first_token, tokens, blinded_digest: [byte; 32], evaluated_digest: [input.u8(); 32] },
     }
 }
@@ -163,7 +170,9 @@ fn checkpoint(input: &mut Input<'_>) {
     let changed = file != was;
 
     let mut checkpoint = open();
-    let same = |run: &Run| run.request == b"request" && run.handshake == b"hello" && run.seed.as_ref().is_some_and(|seed| *seed.to_bytes() == [9; 32]);
+    let same = |run: &Run| {
+        run.request == b"request" && run.handshake == b"hello" && run.seed.as_ref().is_some_and(|seed| *seed.to_bytes() == [9; 32])
+    };
     match checkpoint.read_run() {
         Ok(run) => assert!(mend || (run.is_some_and(|run| same(&run)) && (name != "run" || !changed))),
         Err(Error::Checkpoint { .. }) => assert!(name == "run" && changed),

@@ -147,9 +147,8 @@ impl Parties {
         let set = sealed(&MemoryDisk::default(), &held, &parameters);
         let tags = prefixes.iter().map(|prefix| set.offer.descriptor.tau.truncate(*prefix)).collect();
         let request = Request::new(REQUEST, PAIRS, BATCH_TOKENS, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair()).unwrap();
-        let digests: Vec<_> = (0..request.batches())
-            .map(|index| *blind(&tokens, BatchPlan::rehearsed(&request, index).unwrap()).blinded_digest())
-            .collect();
+        let digests: Vec<_> =
+            (0..request.batches()).map(|index| *blind(&tokens, BatchPlan::rehearsed(&request, index).unwrap()).blinded_digest()).collect();
         let manifest = manifest(ruleset, &holder, &verifier, Tree::new(digests.iter().map(blinded_leaf).collect()).root());
         let signed = Asked::signed(Request::authorised(manifest).unwrap(), digests);
         let unsigned = Asked { request, signatures: Vec::new(), countersignatures: Vec::new(), digests: Vec::new() };

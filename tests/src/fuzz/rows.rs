@@ -121,4 +121,3 @@ fn csv_rows(mut file: &[u8], delimiter: &str, has_header: bool) -> u64 {
     let mut reader = csv::ReaderBuilder::new().delimiter(byte).has_headers(has_header).flexible(true).from_reader(file);
     reader.byte_records().count() as u64
 }
-

@@ -155,7 +155,9 @@ fn receive(file: &[u8], offer: &SetOffer, read: &Result<(SetOffer, Vec<Tag>), Se
     let begin = || ReceivedSet::begin(Arc::new(disk.clone()), dir, offer);
     let mut set = match begin() {
         Ok(set) => set,
-        Err(Error::PeerSet(SetFault::Offer(_))) => return assert!(read.as_ref().is_err_and(|_| true) || read.as_ref().unwrap().0 != *offer),
+        Err(Error::PeerSet(SetFault::Offer(_))) => {
+            return assert!(read.as_ref().is_err_and(|_| true) || read.as_ref().unwrap().0 != *offer);
+        }
         Err(other) => panic!("{other}"),
     };
     let chunk = 1 + usize::from(input.u16());

@@ -107,8 +107,14 @@ fn documents(add: &mut dyn FnMut(Vec<u8>)) {
 
 fn rows(add: &mut dyn FnMut(Vec<u8>)) {
     let file = |options: [u8; 4], text: &str| [&options[..], text.as_bytes()].concat();
-    add(file([0, 0, 0, 6], "id,name,address,postal_code\n1,Ann Lee,12 Main St,98104\n\n2,\"Lee, Ann\",\"12 \"\"N\"\" Main\nSt\",98104\r\n"));
-    add(file([1, 0, 1, 0], "ID;given_name;middle_name;family_name;suffix;street;unit;city;state;postal_code\n7;Ann;;Lee;;12 Main;4;X;WA;98104\n"));
+    add(file(
+        [0, 0, 0, 6],
+        "id,name,address,postal_code\n1,Ann Lee,12 Main St,98104\n\n2,\"Lee, Ann\",\"12 \"\"N\"\" Main\nSt\",98104\r\n",
+    ));
+    add(file(
+        [1, 0, 1, 0],
+        "ID;given_name;middle_name;family_name;suffix;street;unit;city;state;postal_code\n7;Ann;;Lee;;12 Main;4;X;WA;98104\n",
+    ));
     add(file([2, 1, 0, 1], "id\tname\taddress\tpostal_code\n1\tJos\u{e9}\t12 Main\t98104\n"));
     add(file([0, 32, 0, 3], "1,Ann,x,12 Main St,98104\n2,Ben\n3,Cid,x,13 Main St,98104,more\n"));
     add(file([0, 64, 0, 9], "name,address,postal_code,order_date,person_id\nAnn Lee,12 Main St,98104,2026-01-02,p1\n"));
@@ -175,7 +181,10 @@ fn sessions(add: &mut dyn FnMut(&'static str, Vec<u8>)) {
         add("verifier", [&whole[..], &[1, 2, 0]].concat());
         add("verifier", [&[signed][..], &to_batches, &batch, &cut, &to_batches, &batch, &batch, &end].concat());
         add("verifier", [&[signed][..], &to_batches, &batch, &batch, &cut, &[8, 2, 1, 17, 2, 0, 1, 0], &batch, &batch, &end].concat());
-        add("verifier", [&[signed][..], &to_batches, &[3, 3, 3, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0], &[7], &end, &[7, 6, 0, 0, 0, 0]].concat());
+        add(
+            "verifier",
+            [&[signed][..], &to_batches, &[3, 3, 3, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0], &[7], &end, &[7, 6, 0, 0, 0, 0]].concat(),
+        );
         for change in 0..20 {
             add("verifier", [&[signed][..], &[8, 2, 1, change, 1, 2, 3, 4, 5, 6, 7, 8, 3, 0], &batch, &batch, &batch, &end].concat());
         }

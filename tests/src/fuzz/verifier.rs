@@ -7,9 +7,7 @@ use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::receipt::Receipt;
 use oblink_session::request::to_hex;
 use oblink_session::statement::StatementKind;
-use oblink_session::verifier::{
-    AwaitingReceipt, BlindedBatch, Finished, KeptBatch, VerifiedBatch, VerifierHandshake, VerifierSession,
-};
+use oblink_session::verifier::{AwaitingReceipt, BlindedBatch, Finished, KeptBatch, VerifiedBatch, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Complete, Evaluated, Frame, ReceiptMessage, Welcome};
 use serde_json::Value;
 
