@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use oblink_tests::fuzz::TARGETS;
+use oblink_tests::fuzz::{Body, TARGETS};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -42,7 +42,7 @@ fn changed(rng: &mut StdRng, inputs: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-fn run(target: &str, body: fn(&[u8]), name: &str, bytes: &[u8]) {
+fn run(target: &str, body: Body, name: &str, bytes: &[u8]) {
     if std::panic::catch_unwind(|| body(bytes)).is_err() {
         panic!("{target} fails on {name}: {}", hex::encode(bytes));
     }

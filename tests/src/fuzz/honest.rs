@@ -177,7 +177,10 @@ pub(super) fn tags_of(batch: &VerifiedBatch) -> Vec<oblink_session::tag::Tag> {
     let parties = Parties::get();
     let first = usize::try_from(batch.first_token()).unwrap();
     let ranges: Vec<_> = batch.slices().collect();
-    let tokens =
-        |range: &std::ops::Range<usize>| parties.tokens[first + range.start..first + range.end].iter().map(Vec::as_slice).collect();
-    ranges.iter().enumerate().flat_map(|(slice, range)| batch.tags(slice, &Vec::<&[u8]>::as_slice(&tokens(range))).unwrap()).collect()
+    let mut tags = Vec::new();
+    for (slice, range) in ranges.into_iter().enumerate() {
+        let tokens: Vec<&[u8]> = parties.tokens[first + range.start..first + range.end].iter().map(Vec::as_slice).collect();
+        tags.extend(batch.tags(slice, &tokens).unwrap());
+    }
+    tags
 }

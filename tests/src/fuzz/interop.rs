@@ -32,12 +32,12 @@ pub fn interop(bytes: &[u8]) {
             _ => true,
         };
         if chosen {
-            assert_eq!(run(line), [answer.clone()]);
+            assert_eq!(run(line), std::slice::from_ref(answer));
         }
         if let (Some(blinds), Some(Value::String(op))) = (members.get("blinds"), asked.get("op")) {
             assert_eq!(op, "blind");
             let again = serde_json::json!({ "op": "blind", "inputs": asked["inputs"], "blinds": blinds });
-            assert_eq!(run(again.to_string().as_bytes()), [answer.clone()]);
+            assert_eq!(run(again.to_string().as_bytes()), std::slice::from_ref(answer));
         }
     }
 }

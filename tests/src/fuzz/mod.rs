@@ -31,8 +31,11 @@ pub use seeds::{Seed, seeds};
 pub use verifier::verifier;
 pub use wire::wire;
 
+/// What a target runs.
+pub type Body = fn(&[u8]);
+
 /// All targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("documents", documents),
     ("holder", holder),
     ("interop", interop),
