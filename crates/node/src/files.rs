@@ -30,6 +30,8 @@ impl Pending {
         name.push(format!(".{:016x}.tmp", u64::from_be_bytes(salt)));
         let temporary = directory_of(place).join(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&temporary)?;
+        // Shows `sweep` that somebody is at work on it. Where the file system has no locks, nothing is swept either.
+        let _ = file.try_lock();
         Ok(Self { file: Some(file), temporary, place: place.to_owned() })
     }
 
@@ -52,6 +54,23 @@ impl Drop for Pending {
         if self.file.take().is_some() {
             // Nothing can be done about a temporary file that will not go.
             let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Removes what killed processes left of files in the making: [`Pending`] ones for `place` that nobody holds any more.
+pub(crate) fn sweep(place: &Path) {
+    let Some(name) = place.file_name().map(|name| name.to_string_lossy().into_owned()) else { return };
+    let Ok(entries) = fs::read_dir(directory_of(place)) else { return };
+    for entry in entries.flatten() {
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let salt = found.strip_prefix('.').and_then(|rest| rest.strip_prefix(&name)).and_then(|rest| rest.strip_prefix('.'));
+        let salt = salt.and_then(|rest| rest.strip_suffix(".tmp"));
+        if salt.is_some_and(|salt| salt.len() == 16 && salt.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            // One that will not go does no harm.
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -97,6 +116,24 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_killed_processes_left_is_swept_and_what_others_write_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("results.csv");
+        let mut pending = Pending::create(&place).unwrap();
+        let stale = folder.path().join(".results.csv.0123456789abcdef.tmp");
+        let others = [".results.csv.tmp", ".results.csv.0123.tmp", ".other.csv.0123456789abcdef.tmp", "results.csv"];
+        for path in others.map(|name| folder.path().join(name)).iter().chain([&stale]) {
+            fs::write(path, b"x").unwrap();
+        }
+        sweep(&place);
+        assert!(!stale.exists());
+        assert!(others.iter().all(|name| folder.path().join(name).exists()));
+        pending.file().unwrap().write_all(b"y").unwrap();
+        pending.keep().unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"y");
+    }
 
     #[test]
     fn a_file_is_replaced_whole_or_left_alone() {

@@ -166,6 +166,12 @@ impl Bar {
         self.bar.inc(count);
     }
 
+    /// So many were done before this began, and do not count for its speed.
+    pub fn begin_at(&self, count: u64) {
+        self.bar.set_position(count);
+        self.bar.reset_eta();
+    }
+
     /// It is over.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

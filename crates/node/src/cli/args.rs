@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::args_holder::{EpochCommand, HolderAuditArgs, HolderRequestCommand, LedgerArgs, PolicyCommand, SuspendArgs};
 use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
-use super::values::{ByteSize, Share, count, host_port, listen, loopback, seconds};
+use super::values::{ByteSize, Share, count, host_port, listen, loopback, seconds, seconds_or_none};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
 
@@ -360,6 +360,15 @@ pub struct CheckArgs {
     /// How long to wait for the holder to answer at all.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
+    /// Only go on with a run that broke off. (The same command goes on with it by itself, or begins one.)
+    #[arg(long)]
+    pub resume: bool,
+    /// Throw away what is kept of a run that broke off, and begin anew: what that one was charged stays charged.
+    #[arg(long, conflicts_with_all = ["resume", "request"])]
+    pub restart: bool,
+    /// Once the holder has admitted the request: how long to try again while the line is broken and nothing comes of it; 0 for not at all.
+    #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = seconds_or_none)]
+    pub retry_for: Duration,
 }
 
 /// `oblink-verifier doctor`

@@ -103,6 +103,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// As [`seconds`], or 0.
+pub(super) fn seconds_or_none(text: &str) -> Result<Duration, &'static str> {
+    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { seconds(text).map_err(|_| "a time is written in seconds, from 0 to 86400") }
+}
+
 /// Free text of an operator's: what officials and auditors read, so it is held to what a request's texts are (SPEC REQ-6).
 pub(super) fn text(text: &str) -> Result<String, &'static str> {
     if check_text(text) {

@@ -7,6 +7,7 @@
 //! peers.toml      label -> fingerprint
 //! epochs/ sets/ receipts/ ledger.sqlite    what sealing and sessions leave
 //! policy/         holder: copies of the policy in force; the ledger's is the one that counts
+//! checkpoints/    verifier: what is kept of runs that are not finished, a folder each
 //! heads/          verifier: the latest head of each holder's ledger that it knows, FINGERPRINT.json
 //! ```
 //! The directory and those in it are 0700.
@@ -193,6 +194,12 @@ impl Home {
     #[must_use]
     pub fn sets(&self) -> PathBuf {
         self.directory.join("sets")
+    }
+
+    /// Where runs that are not finished are kept (SPEC RES-4).
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.directory.join("checkpoints")
     }
 
     /// Where receipts are.

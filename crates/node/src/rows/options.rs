@@ -35,6 +35,14 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delimiter(pub(super) u8);
 
+impl Delimiter {
+    /// The byte.
+    #[must_use]
+    pub fn byte(self) -> u8 {
+        self.0
+    }
+}
+
 impl Default for Delimiter {
     fn default() -> Self {
         Self(b',')
@@ -63,6 +71,17 @@ pub enum Encoding {
     Utf8,
     /// Windows-1252, which holds Latin-1's letters.
     Windows1252,
+}
+
+impl Encoding {
+    /// What `--encoding` calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Windows1252 => "windows-1252",
+        }
+    }
 }
 
 impl FromStr for Encoding {

@@ -1,37 +1,35 @@
 //! `oblink-verifier check`: a list in, one bit a pair out.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use oblink_linkage::Ruleset;
-use oblink_quic::{Connection, Fingerprint, Options, dial};
-use oblink_session::blind::Blinder;
+use oblink_quic::Fingerprint;
 use oblink_session::request::to_hex;
-use oblink_session::verifier::{Finished, VerifierContext, VerifierHandshake};
+use oblink_session::verifier::{Finished, VerifierContext};
 use serde_json::json;
 
+use super::asking::{Asking, runtime};
 use super::disclosure;
 use super::heads::KnownHead;
 use super::input::List;
-use super::line::{self, Answer, Farewell};
+use super::kept::KeptRun;
+use super::line::{Answer, Work};
+use super::progress::{Asked, Progress};
 use super::question::{Prepared, prepare};
 use super::request::directory::RequestDirectory;
 use crate::cli::CheckArgs;
 use crate::date::{Date, unix_ms};
 use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
+use crate::files::{sweep, write_atomically};
 use crate::frames::Traffic;
 use crate::home::{Home, Role};
 use crate::report::Reporter;
 use crate::results::{Counts, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsMeta};
 use crate::usage::Usage;
 
-/// How long the transport gets to tell the holder that this side is done.
-pub(super) const GOODBYE: Duration = Duration::from_secs(2);
-
-/// Asks the holder about every pair of the list and writes the results: a row for every input row, in order.
+/// Asks the holder about every pair of the list and writes the results: a row for every input row, in order. A run that broke off is gone on with.
 ///
 /// # Errors
 /// The contract's exit codes: 3 input, 4 refused, 5 unreachable, 6 the holder misbehaved or is not the pinned one. Then there are no results.
@@ -41,54 +39,76 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     let peers = home.peers()?;
     let (label, pin) = peers.select(args.peer.as_deref())?;
     let plan = OutputPlan::prepare(&args.output, &args.csv.source())?;
-    if let Some(path) = &args.request {
-        let directory = RequestDirectory::open(path)?;
-        if let Some(frames) = disclosure::pending(&directory)? {
-            disclosure::settle(&directory, &frames, home, args, pin).map_err(|failure| failure.with_context(label))?;
-            reporter.json(&json!({ "disclosed": true }));
-            reporter.answer("The holder was told what an earlier check of this request still owed it; it was asked nothing.");
-            return Ok(());
-        }
-        if disclosure::was_refused(&directory) && args.output.exists() {
-            reporter.json(&json!({ "disclosed": false, "results": plan.results() }));
-            reporter.answer(&format!(
-                "This request was answered before: the results are in {}. The holder refused what it was to be told of them, and is not told \
-                 again; it was asked nothing.",
-                plan.results().display()
-            ));
-            return Ok(());
-        }
+    let directory = args.request.as_deref().map(RequestDirectory::open).transpose()?;
+    let kept = KeptRun::open(args, home, directory.as_ref())?;
+    if let Some(directory) = directory.as_ref().filter(|_| !kept.is_admitted())
+        && is_settled(args, home, label, pin, directory, &plan, reporter)?
+    {
+        return kept.leave();
     }
-    let mut prepared = prepare(args, home, &pin, reporter)?;
+    sweep_stale(home, &pin, &plan, directory.as_ref());
+    let mut prepared = prepare(args, home, &pin, directory, kept, reporter)?;
     say_what_is_asked(&prepared.list, reporter);
-    if prepared.question.is_none() {
-        reporter.warn("no row can be submitted: the holder was not asked");
-        return write_results(&plan, &prepared.list, prepared.ruleset, &Found::default(), reporter, began, &Traffic::default(), || Ok(()));
-    }
-
-    let known = KnownHead::of(home, &pin);
     let context = Arc::new(VerifierContext { fingerprint: *home.fingerprint().as_bytes(), statement_key: home.statement_key() });
-    let handshake = prepared.handshake(context, &pin, known.present()?)?;
-    let traffic = Arc::new(Traffic::default());
-    let Prepared { list, ruleset, blinder, directory, .. } = prepared;
-    let list = Arc::new(list);
-    let (answer, line) =
-        ask(home, args, pin, handshake, blinder, &list, &known, &traffic, reporter).map_err(|failure| failure.with_context(label))?;
+    let Some(question) = prepared.question.clone() else {
+        reporter.warn("no row can be submitted: the holder was not asked");
+        prepared.kept.leave()?;
+        let told = Told { plan: &plan, list: &prepared.list, ruleset: prepared.ruleset, reporter, began };
+        return told.write(&Found::default(), &Cost::default(), || Ok(()));
+    };
+
+    let opening = prepared.opening(&context, &pin)?;
+    let Prepared { list, ruleset, blinder, directory, kept, .. } = prepared;
+    let (tokens, batches) = (list.tokens.len() as u64, question.request().batches());
+    let bar = reporter.count_bar("asking", tokens);
+    let progress = Progress::new(kept, opening.run, opening.superseded, &context, tokens, bar)?;
+    if progress.is_admitted() {
+        reporter.note(&format!("going on with a run that broke off: {} of {batches} batches need not be asked again", progress.verified()));
+    }
+    let work = Work { list: Arc::new(list), blinder, sets: sets_of(home, pin), traffic: Arc::default(), progress };
+    let asking = Asking {
+        home,
+        args,
+        label,
+        pin,
+        context,
+        question,
+        hello: opening.hello,
+        known: KnownHead::of(home, &pin),
+        work: Arc::new(work),
+        runtime: runtime()?,
+        reporter,
+    };
+    let (answer, line) = match asking.earlier_answer() {
+        Some(answer) => (answer, None),
+        None => match asking.ask() {
+            Ok((answer, line)) => (answer, Some(line)),
+            Err(failure) => return Err(asking.give_up(failure)),
+        },
+    };
+    asking.work.progress.hide_bar();
     // First: the receipt is what shows that the holder said this head.
     keep_receipt(home, directory.as_ref(), &answer)?;
-    known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
+    asking.known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
     forget_old_sets(&answer);
-    let found = look_up(answer, list.pairs, u64::from(ruleset.tokens_per_pair()))?;
+    let asked = asking.work.progress.take_asked();
+    if asked.len() as u64 != tokens {
+        return Err(Failure::bug("there are not as many tags as tokens"));
+    }
+    let found = look_up(answer, asked, asking.work.list.pairs, u64::from(ruleset.tokens_per_pair()))?;
     let mut owed = false;
-    write_results(&plan, &list, ruleset, &found, reporter, began, &traffic, || {
+    let told = Told { plan: &plan, list: &asking.work.list, ruleset, reporter, began };
+    let cost = Cost { traffic: Some(&asking.work.traffic), progress: Some(&asking.work.progress) };
+    told.write(&found, &cost, || {
         if let (Some(directory), Some(finished)) = (&directory, &found.finished) {
             let matched = found.matched.iter().filter(|matched| **matched).count() as u64;
             owed = disclosure::keep(directory, &home.statement_key(), finished, matched, found.tags.clone())?;
         }
         // Last, when receipt, results and what is owed are on the disk: whatever died before can be had again by the same command.
-        line.close(found.finished.as_ref());
+        asking.say_goodbye(line, found.finished.as_ref());
         Ok(())
     })?;
+    asking.close()?;
     match &directory {
         Some(directory) if owed => {
             let frames = disclosure::pending(directory)?.unwrap_or_default();
@@ -97,6 +117,45 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether nothing is to be asked of a request: the results of an earlier check are written, and what it owed the holder for them, if anything, is
+/// told now.
+fn is_settled(
+    args: &CheckArgs,
+    home: &Home,
+    label: &str,
+    pin: Fingerprint,
+    directory: &RequestDirectory,
+    plan: &OutputPlan,
+    reporter: &Reporter,
+) -> Result<bool, Failure> {
+    if let Some(frames) = disclosure::pending(directory)? {
+        disclosure::settle(directory, &frames, home, args, pin).map_err(|failure| failure.with_context(label))?;
+        reporter.json(&json!({ "disclosed": true }));
+        reporter.answer("The holder was told what an earlier check of this request still owed it; it was asked nothing.");
+        return Ok(true);
+    }
+    if disclosure::was_refused(directory) && args.output.exists() {
+        reporter.json(&json!({ "disclosed": false, "results": plan.results() }));
+        reporter.answer(&format!(
+            "This request was answered before: the results are in {}. The holder refused what it was to be told of them, and is not told \
+             again; it was asked nothing.",
+            plan.results().display()
+        ));
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// What checks that were killed left of files in the making, wherever this one will write.
+fn sweep_stale(home: &Home, holder: &Fingerprint, plan: &OutputPlan, directory: Option<&RequestDirectory>) {
+    sweep(plan.results());
+    sweep(plan.meta());
+    sweep(&home.directory().join("heads").join(format!("{}.json", to_hex(holder.as_bytes()))));
+    if let Some(directory) = directory {
+        sweep(&directory.receipt());
     }
 }
 
@@ -113,8 +172,8 @@ struct Found {
 
 /// Looks up what came out in the holder's set: only now, with the receipt in hand (SPEC END-5). Of a pair's tokens it goes no further which of them
 /// agreed, but by a disclosure that was agreed.
-fn look_up(answer: Answer, pairs: u64, per_pair: u64) -> Result<Found, Failure> {
-    let Answer { finished, set, mut asked } = answer;
+fn look_up(answer: Answer, mut asked: Asked, pairs: u64, per_pair: u64) -> Result<Found, Failure> {
+    let Answer { finished, set } = answer;
     let tokens = set.join(&mut asked)?;
     let tags = asked.iter().filter(|(_, token)| tokens.binary_search(token).is_ok()).map(|(tag, _)| tag.0).collect();
     let mut matched = vec![false; pairs as usize];
@@ -137,82 +196,6 @@ fn say_what_is_asked(list: &List, reporter: &Reporter) {
         let (count, verb) = (rows(list.duplicate_ids), if list.duplicate_ids == 1 { "repeats" } else { "repeat" });
         reporter.warn(&format!("{count} {verb} an id of an earlier row: tell results apart by `row`"));
     }
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
-fn ask(
-    home: &Home,
-    args: &CheckArgs,
-    pin: Fingerprint,
-    handshake: VerifierHandshake,
-    blinder: Blinder,
-    list: &Arc<List>,
-    known: &KnownHead,
-    traffic: &Arc<Traffic>,
-    reporter: &Reporter,
-) -> Result<(Answer, OpenLine), Failure> {
-    let identity = home.identity().to_identity()?;
-    let transport = Options { handshake_timeout: args.timeout, ..Options::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::input("runtime", format!("threads could not be started: {error}")))?;
-    let (answer, farewell, connection) = runtime.block_on(async {
-        let address = resolve(&args.holder).await?;
-        let connection = dial(address, &identity, pin, &transport).await?;
-        let bar = reporter.count_bar("asking", list.tokens.len() as u64);
-        let answer =
-            line::run(&connection, handshake, blinder, Arc::clone(list), &sets_of(home, pin), known, Arc::clone(traffic), &bar).await;
-        bar.finish();
-        match answer {
-            Err(failure) => {
-                let failure = line::reason(&connection, failure).await;
-                connection.close(0, "done");
-                connection.drained(GOODBYE).await;
-                Err(failure)
-            }
-            Ok((answer, farewell)) => Ok((answer, farewell, connection)),
-        }
-    })?;
-    Ok((answer, OpenLine { runtime, connection, farewell }))
-}
-
-/// The line to the holder while results are written; its own threads keep it alive.
-struct OpenLine {
-    runtime: tokio::runtime::Runtime,
-    connection: Connection,
-    farewell: Farewell,
-}
-
-impl OpenLine {
-    /// Sends this side's signature on the receipt, and hangs up.
-    fn close(self, finished: Option<&Finished>) {
-        let Self { runtime, connection, farewell } = self;
-        runtime.block_on(async {
-            if let Some(finished) = finished {
-                farewell.say(finished).await;
-            }
-            connection.close(0, "done");
-            connection.drained(GOODBYE).await;
-        });
-    }
-}
-
-/// The address of `HOST:PORT`.
-///
-/// # Errors
-/// Exit 5 where the name does not resolve.
-pub(crate) async fn resolve(holder: &str) -> Result<SocketAddr, Failure> {
-    let cannot = || {
-        Failure::unreachable("no_address", "the holder's host name does not resolve to an address")
-            .with_hint("check the name in --holder, and this machine's name service (DNS)")
-    };
-    let mut addresses = tokio::net::lookup_host(holder).await.map_err(|error| {
-        tracing::info!(%error, "the name service");
-        cannot()
-    })?;
-    addresses.next().ok_or_else(cannot)
 }
 
 /// Where the sets of one holder are kept.
@@ -245,75 +228,86 @@ fn keep_receipt(home: &Home, directory: Option<&RequestDirectory>, answer: &Answ
     Ok(())
 }
 
-/// Writes the results; then `settle`s what is still to be said on the line; then reports, with all that went over it.
-#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there are two callers")]
-fn write_results(
-    plan: &OutputPlan,
-    list: &List,
-    ruleset: &Ruleset,
-    found: &Found,
-    reporter: &Reporter,
+/// What is said of results, and of what.
+struct Told<'a> {
+    plan: &'a OutputPlan,
+    list: &'a List,
+    ruleset: &'a Ruleset,
+    reporter: &'a Reporter,
     began: Instant,
-    traffic: &Traffic,
-    settle: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let Found { finished, matched, .. } = found;
-    let mut writer = plan.begin()?;
-    let mut outcomes = matched.iter();
-    for (number, id, reason) in list.rows() {
-        let outcome = match reason {
-            Some(reason) => Outcome::NotSubmitted(reason),
-            None if outcomes.next() == Some(&true) => Outcome::Match,
-            None => Outcome::NoMatch,
-        };
-        writer.write(number, id, outcome)?;
+}
+
+/// What the answer cost; nothing where nobody was asked.
+#[derive(Default)]
+struct Cost<'a> {
+    traffic: Option<&'a Traffic>,
+    progress: Option<&'a Progress>,
+}
+
+impl Told<'_> {
+    /// Writes the results; then `settle`s what is still to be said on the line; then reports, with all that went over it.
+    fn write(&self, found: &Found, line: &Cost<'_>, settle: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        let &Self { plan, list, ruleset, reporter, began } = self;
+        let Found { finished, matched, .. } = found;
+        let mut writer = plan.begin()?;
+        let mut outcomes = matched.iter();
+        for (number, id, reason) in list.rows() {
+            let outcome = match reason {
+                Some(reason) => Outcome::NotSubmitted(reason),
+                None if outcomes.next() == Some(&true) => Outcome::Match,
+                None => Outcome::NoMatch,
+            };
+            writer.write(number, id, outcome)?;
+        }
+        let facts = finished.as_ref().map(Finished::facts);
+        let session = facts.map(|facts| to_hex(&facts.session_id()));
+        let set_id = facts.map(|facts| to_hex(&facts.offer.set_id));
+        let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());
+        let authority = facts.map_or("unsigned", |facts| facts.authority.as_str());
+        let receipt_digest = finished.as_ref().map(|finished| to_hex(&finished.receipt().digest()));
+        let class = ruleset.class().as_str();
+        let counts = writer.finish(|counts| ResultsMeta {
+            format: META_FORMAT,
+            session: session.clone(),
+            set_id: set_id.clone(),
+            as_of: as_of.clone(),
+            ruleset: ruleset.name().to_owned(),
+            class: class.to_owned(),
+            counts,
+            receipt_digest: receipt_digest.clone(),
+            authority: authority.to_owned(),
+            input_sha256: to_hex(&list.summary.sha256),
+            meaning: Meaning::of_class(class),
+        })?;
+        settle()?;
+        say_results(&counts, plan, reporter);
+        let (totals, usage) = (line.traffic.map(Traffic::totals).unwrap_or_default(), Usage::of_this_process());
+        reporter.json(&json!({
+            "session": session,
+            "set_id": set_id,
+            "as_of": as_of,
+            "ruleset": ruleset.name(),
+            "class": class,
+            "authority": authority,
+            "rows": counts.rows,
+            "submitted": counts.submitted,
+            "match": counts.matched,
+            "no_match": counts.no_match,
+            "not_submitted": counts.not_submitted,
+            "receipt_digest": receipt_digest,
+            "results": plan.results(),
+            "meta": plan.meta(),
+            "bytes_up": totals.sent,
+            "bytes_down": totals.received,
+            "set_bytes": totals.set,
+            "resumed_batches": line.progress.map_or(0, |progress| progress.resumed),
+            "reconnects": line.progress.map_or(0, Progress::reconnects),
+            "session_s": began.elapsed().as_secs_f64(),
+            "cpu_s": usage.cpu_s,
+            "peak_rss_mb": usage.peak_rss_mb,
+        }));
+        Ok(())
     }
-    let facts = finished.as_ref().map(Finished::facts);
-    let session = facts.map(|facts| to_hex(&facts.session_id()));
-    let set_id = facts.map(|facts| to_hex(&facts.offer.set_id));
-    let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());
-    let authority = facts.map_or("unsigned", |facts| facts.authority.as_str());
-    let receipt_digest = finished.as_ref().map(|finished| to_hex(&finished.receipt().digest()));
-    let class = ruleset.class().as_str();
-    let counts = writer.finish(|counts| ResultsMeta {
-        format: META_FORMAT,
-        session: session.clone(),
-        set_id: set_id.clone(),
-        as_of: as_of.clone(),
-        ruleset: ruleset.name().to_owned(),
-        class: class.to_owned(),
-        counts,
-        receipt_digest: receipt_digest.clone(),
-        authority: authority.to_owned(),
-        input_sha256: to_hex(&list.summary.sha256),
-        meaning: Meaning::of_class(class),
-    })?;
-    settle()?;
-    say_results(&counts, plan, reporter);
-    let (totals, usage) = (traffic.totals(), Usage::of_this_process());
-    reporter.json(&json!({
-        "session": session,
-        "set_id": set_id,
-        "as_of": as_of,
-        "ruleset": ruleset.name(),
-        "class": class,
-        "authority": authority,
-        "rows": counts.rows,
-        "submitted": counts.submitted,
-        "match": counts.matched,
-        "no_match": counts.no_match,
-        "not_submitted": counts.not_submitted,
-        "receipt_digest": receipt_digest,
-        "results": plan.results(),
-        "meta": plan.meta(),
-        "bytes_up": totals.sent,
-        "bytes_down": totals.received,
-        "set_bytes": totals.set,
-        "session_s": began.elapsed().as_secs_f64(),
-        "cpu_s": usage.cpu_s,
-        "peak_rss_mb": usage.peak_rss_mb,
-    }));
-    Ok(())
 }
 
 fn say_results(counts: &Counts, plan: &OutputPlan, reporter: &Reporter) {

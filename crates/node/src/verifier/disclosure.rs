@@ -18,7 +18,7 @@ use oblink_session::transcript::Authority;
 use oblink_session::verifier::Finished;
 use oblink_session::wire::{Frame, FrameType};
 
-use super::check::{GOODBYE, resolve};
+use super::asking::{GOODBYE, resolve};
 use super::request::directory::{RequestDirectory, read_bounded};
 use crate::cli::CheckArgs;
 use crate::failure::{Exit, Failure, io_cause};

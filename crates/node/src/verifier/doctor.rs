@@ -5,7 +5,7 @@ use oblink_session::clock::{ping, receive_pong};
 use oblink_session::limits::CLOCK_SKEW_MS_MAX;
 use oblink_session::wire::FrameType;
 
-use super::check::resolve;
+use super::asking::resolve;
 use crate::cli::VerifierDoctorArgs;
 use crate::date::unix_ms;
 use crate::diagnosis::Diagnosis;

@@ -51,6 +51,11 @@ impl KnownHead {
         Ok(head)
     }
 
+    /// A head that an earlier run of this session was shown, and had proved.
+    pub(super) fn was_shown(&self, head: LogHead) {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+    }
+
     /// The head; [`LogHead::NONE`] where this holder was never asked.
     ///
     /// # Errors

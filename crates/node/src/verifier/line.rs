@@ -1,6 +1,6 @@
 //! One request over one connection: batches in flight, the set beside them, the receipt at the end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,6 @@ use oblink_session::Error;
 use oblink_session::blind::Blinder;
 use oblink_session::error::{Misbehaviour, Refusal};
 use oblink_session::set::SetOffer;
-use oblink_session::tag::Tag;
 use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Frame, FrameType, SetChunk};
 use oblink_store::Error as StoreError;
@@ -20,10 +19,10 @@ use tokio::task::JoinSet;
 
 use super::heads::KnownHead;
 use super::input::List;
+use super::progress::Progress;
 use crate::date::unix_ms;
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, receive_or_end, send, slices};
-use crate::report::Bar;
 use crate::space::{free_bytes, room_for_set};
 
 /// How long the holder may take over any one answer: it may have other sessions, and its ledger writes to a disk.
@@ -35,15 +34,19 @@ const IN_USE_PAUSE: Duration = Duration::from_millis(200);
 /// How long the end of the connection may come after that of a stream.
 const REASON_WAIT: Duration = Duration::from_secs(1);
 
-/// Tags that have come out, with the index of their token.
-pub(super) type Asked = Vec<(Tag, u64)>;
+/// What a run asks, over however many connections.
+pub(super) struct Work {
+    pub(super) list: Arc<List>,
+    pub(super) blinder: Blinder,
+    /// Where the holder's sets are kept.
+    pub(super) sets: PathBuf,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) progress: Progress,
+}
 
 struct Running {
     session: Mutex<VerifierSession>,
-    list: Arc<List>,
-    blinder: Blinder,
-    asked: Mutex<Asked>,
-    traffic: Arc<Traffic>,
+    work: Arc<Work>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -54,11 +57,10 @@ fn now() -> u64 {
     unix_ms(SystemTime::now())
 }
 
-/// What a session gives: everything that results need.
+/// What a session gives, beside the tags, which the run has.
 pub(super) struct Answer {
     pub(super) finished: Finished,
     pub(super) set: VerifiedSet,
-    pub(super) asked: Asked,
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
@@ -93,49 +95,42 @@ pub(super) struct Farewell {
     traffic: Arc<Traffic>,
 }
 
-/// Runs the session up to the receipt. Nothing is kept of it on failure but the holder's head and bytes of the set.
-#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
+/// Runs the session up to the receipt, from where the run is. On failure what was verified, the holder's head and bytes of the set are kept.
 pub(super) async fn run(
     connection: &Connection,
     handshake: VerifierHandshake,
-    blinder: Blinder,
-    list: Arc<List>,
-    sets: &Path,
     known: &KnownHead,
-    traffic: Arc<Traffic>,
-    bar: &Bar,
+    work: &Arc<Work>,
 ) -> Result<(Answer, Farewell), Failure> {
+    let traffic = &work.traffic;
     let (mut to, mut from) = connection.open_stream().await?;
-    send(&mut to, &handshake.hello(now())?, &traffic).await?;
-    let welcome = answer_in_time(&mut from, FrameType::Welcome, &traffic).await?;
+    work.progress.begin()?;
+    send(&mut to, &handshake.hello(now())?, traffic).await?;
+    let welcome = answer_in_time(&mut from, FrameType::Welcome, traffic).await?;
     let session = handshake.receive_welcome(&welcome, now())?;
     if let Some(head) = session.welcomed() {
         known.keep_welcomed(head, session.holder_certificate())?;
     }
-    check_room(sets, session.offer())?;
-    let tokens = session.request().tokens() as usize;
-    let running = Arc::new(Running {
-        session: Mutex::new(session),
-        list,
-        blinder,
-        asked: Mutex::new(Vec::with_capacity(tokens)),
-        traffic: Arc::clone(&traffic),
-    });
+    check_room(&work.sets, session.offer())?;
+    let session = work.progress.admitted(session)?;
+    let running = Arc::new(Running { session: Mutex::new(session), work: Arc::clone(work) });
 
     // A refusal on the control stream ends it, whatever the other streams wait for.
     let set = tokio::select! {
-        done = async { tokio::try_join!(all_batches(connection, &running, bar), fetch_set(connection, &running, sets)) } => done?.1,
-        early = receive(&mut from, &[FrameType::Refusal], &traffic) => return Err(Error::Refused(Refusal::from_frame(&early?).map_err(Error::from)?).into()),
+        done = async { tokio::try_join!(all_batches(connection, &running), fetch_set(connection, &running)) } => done?.1,
+        early = receive(&mut from, &[FrameType::Refusal], traffic) => return Err(Error::Refused(Refusal::from_frame(&early?).map_err(Error::from)?).into()),
     };
 
     let running = Arc::into_inner(running).ok_or_else(|| Failure::bug("a batch is still under way"))?;
     let session = running.session.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (awaiting, complete) = session.complete(&set)?;
-    send(&mut to, &complete, &traffic).await?;
-    let receipt = answer_in_time(&mut from, FrameType::Receipt, &traffic).await?;
+    let (saved, syncing) = (awaiting.save()?, Arc::clone(work));
+    blocking(move || syncing.progress.sync()).await?;
+    send(&mut to, &complete, traffic).await?;
+    let receipt = answer_in_time(&mut from, FrameType::Receipt, traffic).await?;
     let (finished, acknowledge) = awaiting.receive_receipt(&receipt, now())?;
-    let answer = Answer { finished, set, asked: running.asked.into_inner().unwrap_or_else(PoisonError::into_inner) };
-    Ok((answer, Farewell { to, from, acknowledge, traffic }))
+    work.progress.keep_receipt(saved, &receipt)?;
+    Ok((Answer { finished, set }, Farewell { to, from, acknowledge, traffic: Arc::clone(traffic) }))
 }
 
 /// Before anything is asked: a set that is not here yet must fit the disk.
@@ -167,7 +162,7 @@ impl Farewell {
 }
 
 /// Keeps as many batches in flight as the holder allows, until none is left.
-async fn all_batches(connection: &Connection, running: &Arc<Running>, bar: &Bar) -> Result<(), Failure> {
+async fn all_batches(connection: &Connection, running: &Arc<Running>) -> Result<(), Failure> {
     let mut in_flight = JoinSet::new();
     loop {
         while let Some(plan) = { locked(&running.session).next_batch() } {
@@ -175,22 +170,22 @@ async fn all_batches(connection: &Connection, running: &Arc<Running>, bar: &Bar)
         }
         match in_flight.join_next().await {
             None => return Ok(()),
-            Some(Ok(Ok(tokens))) => bar.add(tokens as u64),
+            Some(Ok(Ok(()))) => {}
             Some(Ok(Err(failure))) => return Err(failure),
             Some(Err(_)) => return Err(Failure::bug("a batch broke off")),
         }
     }
 }
 
-/// Blind, send, receive, verify, finalise.
-async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPlan) -> Result<usize, Failure> {
-    let tokens = plan.len();
+/// Blind, send, receive, verify, finalise, keep.
+async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPlan) -> Result<(), Failure> {
+    let traffic = Arc::clone(&running.work.traffic);
     let working = Arc::clone(&running);
     let (blinded, frame) = blocking(move || {
         let first = plan.first_token() as usize;
         let blind = |range: std::ops::Range<usize>| {
-            let tokens = working.list.tokens(first + range.start, range.len())?;
-            Ok(plan.blind_slice(&working.blinder, range, &tokens)?)
+            let tokens = working.work.list.tokens(first + range.start, range.len())?;
+            Ok(plan.blind_slice(&working.work.blinder, range, &tokens)?)
         };
         let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
         let blinded = plan.assemble(slices)?;
@@ -199,10 +194,10 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
     })
     .await?;
     let (mut to, mut from) = connection.open_stream().await?;
-    send(&mut to, &frame, &running.traffic).await?;
+    send(&mut to, &frame, &traffic).await?;
     to.finish()?;
     drop(frame);
-    let answer = answer_in_time(&mut from, FrameType::Evaluated, &running.traffic).await?;
+    let answer = answer_in_time(&mut from, FrameType::Evaluated, &traffic).await?;
     receive_end(from).await?;
     blocking(move || {
         let unverified = locked(&running.session).receive_evaluated(&answer, blinded)?;
@@ -213,22 +208,21 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         let first = verified.first_token();
         let ranges: Vec<_> = verified.slices().enumerate().collect();
         let finalise = |(slice, range): (usize, std::ops::Range<usize>)| {
-            let tokens = running.list.tokens(first as usize + range.start, range.len())?;
-            let tags = verified.tags(slice, &tokens)?;
-            Ok(tags.into_iter().zip(first + range.start as u64..).collect::<Vec<_>>())
+            let tokens = running.work.list.tokens(first as usize + range.start, range.len())?;
+            Ok(verified.tags(slice, &tokens)?)
         };
         let tags = ranges.into_par_iter().map(finalise).collect::<Result<Vec<_>, Failure>>()?;
-        locked(&running.asked).extend(tags.into_iter().flatten());
+        // First: an answer that is another one than before is not kept.
         locked(&running.session).accept(&verified)?;
-        Ok(())
+        running.work.progress.book(verified.kept(), &tags.concat())
     })
-    .await?;
-    Ok(tokens)
+    .await
 }
 
 /// The sealed set: from an earlier session of this epoch if it is here and whole, else from the holder (SPEC SET-7).
-async fn fetch_set(connection: &Connection, running: &Arc<Running>, sets: &Path) -> Result<VerifiedSet, Failure> {
+async fn fetch_set(connection: &Connection, running: &Arc<Running>) -> Result<VerifiedSet, Failure> {
     let offer = locked(&running.session).offer().clone();
+    let sets = &running.work.sets;
     let mut again = false;
     loop {
         let (dir, kept) = (sets.to_owned(), offer.clone());
@@ -263,11 +257,11 @@ async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiv
     if !receiving.is_complete() {
         let request = locked(&running.session).request_set(receiving.length())?;
         let (mut to, mut from) = connection.open_stream().await?;
-        send(&mut to, &request, &running.traffic).await?;
+        send(&mut to, &request, &running.work.traffic).await?;
         to.finish()?;
         loop {
             let due = [FrameType::SetChunk, FrameType::Refusal];
-            let next = tokio::time::timeout(ANSWER_WAIT, receive_or_end(&mut from, &due, &running.traffic)).await;
+            let next = tokio::time::timeout(ANSWER_WAIT, receive_or_end(&mut from, &due, &running.work.traffic)).await;
             let Some(frame) = next.map_err(|_| no_answer())?? else { break };
             if frame.kind == FrameType::Refusal {
                 return Err(Error::Refused(Refusal::from_frame(&frame).map_err(Error::from)?).into());
@@ -278,6 +272,7 @@ async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiv
                 Ok(receiving)
             })
             .await?;
+            running.work.progress.touch();
         }
         if !receiving.is_complete() {
             return Err(Error::PeerMisbehaved(Misbehaviour::Set("it ended before it was whole")).into());

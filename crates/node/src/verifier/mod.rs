@@ -1,5 +1,6 @@
 //! The verifier's commands: check, request, audit, doctor.
 
+mod asking;
 mod audit;
 mod check;
 mod conditions;
@@ -7,9 +8,12 @@ mod disclosure;
 mod doctor;
 mod heads;
 mod input;
+mod kept;
 mod line;
+mod progress;
 mod question;
 mod request;
+mod retry;
 
 pub use audit::audit;
 pub use check::check;

@@ -1,7 +1,7 @@
 //! What `check` puts to a holder: a list by itself, in pilot mode, or an approved request and exactly its list.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,17 +14,18 @@ use oblink_session::limits::BATCH_TOKENS_DEFAULT;
 use oblink_session::question::Question;
 use oblink_session::request::{Manifest, Request};
 use oblink_session::verifier::{VerifierContext, VerifierHandshake};
+use oblink_store::checkpoint::Run;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 
 use super::conditions::Conditions;
 use super::input::List;
+use super::kept::{KeptRun, options_digest};
 use super::request::directory::{RequestDirectory, Secret, read_bounded};
 use super::request::recompute::{ListFile, list_differences, read_list, ruleset_differences};
 use crate::cli::CheckArgs;
 use crate::date::{rfc3339, unix_ms};
 use crate::failure::{Failure, io_cause};
-use crate::files::write_atomically;
 use crate::home::Home;
 use crate::random::system_bytes;
 use crate::report::Reporter;
@@ -41,43 +42,79 @@ pub(super) struct Prepared {
     pub(super) ruleset: &'static Ruleset,
     pub(super) blinder: Blinder,
     /// What is asked; `None` where no row can be.
-    pub(super) question: Option<Question>,
+    pub(super) question: Option<Arc<Question>>,
     /// The request's directory, where there is one.
     pub(super) directory: Option<RequestDirectory>,
+    /// What is kept of the run so far.
+    pub(super) kept: KeptRun,
+    /// The seed to be kept with the run, where no request's directory has it.
+    seed: Option<BlindSeed>,
+    options_digest: [u8; 32],
 }
 
-/// Reads the list of `check`, with its request where there is one.
+/// The Hello of a run, as it is said over every connection.
+pub(super) struct Opening {
+    /// The handshake as it saves itself.
+    pub(super) hello: Vec<u8>,
+    /// What is to be on the disk before it is said; `None` where it is.
+    pub(super) run: Option<Run>,
+    /// A file of an earlier version that this replaces.
+    pub(super) superseded: Option<PathBuf>,
+}
+
+/// Reads the list of `check`, with its request where there is one; a run that broke off must be of both.
 ///
 /// # Errors
-/// Exit 3: input, request, or an input that is not the request's list.
-pub(super) fn prepare(args: &CheckArgs, home: &Home, holder: &Fingerprint, reporter: &Reporter) -> Result<Prepared, Failure> {
-    match &args.request {
-        Some(path) => approved(args, path, home, holder, reporter),
-        None => unsigned(args, reporter),
+/// Exit 3: input, request, an input that is not the request's list, or a run of something else in the way.
+pub(super) fn prepare(
+    args: &CheckArgs,
+    home: &Home,
+    holder: &Fingerprint,
+    directory: Option<RequestDirectory>,
+    kept: KeptRun,
+    reporter: &Reporter,
+) -> Result<Prepared, Failure> {
+    match directory {
+        Some(directory) => approved(args, directory, home, holder, kept, reporter),
+        None => unsigned(args, home, holder, kept, reporter),
     }
 }
 
-fn unsigned(args: &CheckArgs, reporter: &Reporter) -> Result<Prepared, Failure> {
+fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: KeptRun, reporter: &Reporter) -> Result<Prepared, Failure> {
     let ruleset = ruleset_by_name(&args.ruleset)?;
-    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
-    let request_id: [u8; 16] = *system_bytes()?;
-    let seed = BlindSeed::from_bytes(system_bytes()?);
+    let options = args.csv.options();
+    let options_digest = options_digest(&options);
+    kept.check_parties(home, holder, ruleset, &options_digest)?;
+    let (request_id, seed) = match &kept.run {
+        None => (*system_bytes()?, BlindSeed::from_bytes(system_bytes()?)),
+        Some(run) => match (Request::parse(&run.request), &run.seed) {
+            (Ok(request), Some(seed)) => (*request.id(), BlindSeed::from_bytes(seed.to_bytes())),
+            _ => return Err(kept.is_another("of another kind")),
+        },
+    };
+    let reader = RowReader::open(&args.csv.source(), &options)?;
     let blinder = Blinder::new(&seed, request_id);
     let list = List::read(reader, ruleset, &blinder, None, reporter)?;
-    let question = match list.pairs {
+    let request = match list.pairs {
         0 => None,
-        pairs => {
-            let request =
-                Request::new(request_id, pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
-                    .map_err(|error| Failure::input("request", error.to_string()))?;
-            Some(Question::unsigned(request)?)
-        }
+        pairs => Some(
+            Request::new(request_id, pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
+                .map_err(|error| Failure::input("request", error.to_string()))?,
+        ),
     };
-    Ok(Prepared { list, ruleset, blinder, question, directory: None })
+    kept.check_list(request.as_ref().map_or(&[], Request::bytes), &list.summary.sha256)?;
+    let question = request.map(Question::unsigned).transpose()?.map(Arc::new);
+    Ok(Prepared { list, ruleset, blinder, question, directory: None, kept, seed: Some(seed), options_digest })
 }
 
-fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, reporter: &Reporter) -> Result<Prepared, Failure> {
-    let directory = RequestDirectory::open(path)?;
+fn approved(
+    args: &CheckArgs,
+    directory: RequestDirectory,
+    home: &Home,
+    holder: &Fingerprint,
+    kept: KeptRun,
+    reporter: &Reporter,
+) -> Result<Prepared, Failure> {
     let manifest = directory.manifest()?;
     if manifest.holder != *holder.as_bytes() {
         // Another holder was not to hear of it, and nobody has approved what it would be asked.
@@ -106,6 +143,8 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
         return Err(other_list(&differences.join(", ")));
     }
     // Before the list is read: that is long, and this is quick.
+    let options_digest = options_digest(&args.csv.options());
+    kept.check_parties(home, holder, ruleset, &options_digest)?;
     let signatures = to_send(signatures);
     let question = Question::authorised(directory.request().clone(), signatures, directory.batches()?)?;
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
@@ -115,8 +154,10 @@ fn approved(args: &CheckArgs, path: &Path, home: &Home, holder: &Fingerprint, re
     if !differences.is_empty() {
         return Err(other_list(&differences.join(", ")));
     }
+    kept.check_list(directory.request().bytes(), &list.summary.sha256)?;
     let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
-    Ok(Prepared { list, ruleset, blinder, question: Some(question), directory: Some(directory) })
+    let question = Some(Arc::new(question));
+    Ok(Prepared { list, ruleset, blinder, question, directory: Some(directory), kept, seed: None, options_digest })
 }
 
 /// The signatures that go with the request: all but those that are plainly for another purpose. A countersignature is the holder's business, and
@@ -150,36 +191,41 @@ fn warn(manifest: &Manifest, signatures: &[Found], home: &Home, reporter: &Repor
 }
 
 impl Prepared {
-    /// The handshake: that of an earlier run of the same request, so that a session goes on where it was broken off, or a new one, which is
-    /// kept before its Hello goes out.
+    /// The Hello: that of an earlier run, so that a session goes on where it broke off, or a new one.
     ///
     /// # Errors
-    /// Exit 3: the state that is there is another request's or damaged, or cannot be written.
-    pub(super) fn handshake(
-        &mut self,
-        context: Arc<VerifierContext>,
-        holder: &Fingerprint,
-        known: LogHead,
-    ) -> Result<VerifierHandshake, Failure> {
-        let question = self.question.take().ok_or_else(|| Failure::bug("there is nothing to ask"))?;
-        let fresh = |question| VerifierHandshake::new(Arc::clone(&context), *holder.as_bytes(), question, known, &mut UnwrapErr(SysRng));
-        let Some(directory) = &self.directory else { return Ok(fresh(question)) };
-        let place = directory.state();
-        let shown = place.display();
-        match read_bounded(&place, STATE_BYTES_MAX) {
-            Ok(bytes) => VerifierHandshake::restore(context, *holder.as_bytes(), question, known, &bytes).map_err(|error| {
-                Failure::input("saved_state", format!("{shown}: {error}"))
-                    .with_hint("it is what an earlier check of this directory left: restore the request it was of, or make a new request")
-            }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let handshake = fresh(question);
-                write_atomically(&place, &handshake.save()?).map_err(|error| {
-                    Failure::input("state_write", format!("cannot write {shown}: {}", io_cause(&error)))
-                        .with_hint("let this user write the request's directory: a broken line could not be taken up again otherwise")
-                })?;
-                Ok(handshake)
-            }
-            Err(error) => Err(Failure::input("saved_state", format!("cannot read {shown}: {}", io_cause(&error)))),
+    /// Exit 3: what is kept of it is another request's or damaged.
+    pub(super) fn opening(&mut self, context: &Arc<VerifierContext>, holder: &Fingerprint) -> Result<Opening, Failure> {
+        let question = self.question.as_ref().ok_or_else(|| Failure::bug("there is nothing to ask"))?;
+        let holder = *holder.as_bytes();
+        if let Some(run) = &self.kept.run {
+            return Ok(Opening { hello: run.handshake.clone(), run: None, superseded: None });
         }
+        let superseded = self.directory.as_ref().map(RequestDirectory::state);
+        let hello = match superseded.as_deref().map(|place| (place, read_bounded(place, STATE_BYTES_MAX))) {
+            Some((place, Ok(bytes))) => {
+                VerifierHandshake::restore(Arc::clone(context), holder, Arc::clone(question), LogHead::NONE, &bytes).map_err(|error| {
+                    Failure::input("saved_state", format!("{}: {error}", place.display())).with_hint(
+                        "it is what an earlier check of this directory left: restore the request it was of, or make a new request",
+                    )
+                })?;
+                bytes
+            }
+            Some((place, Err(error))) if error.kind() != ErrorKind::NotFound => {
+                return Err(Failure::input("saved_state", format!("cannot read {}: {}", place.display(), io_cause(&error))));
+            }
+            _ => VerifierHandshake::new(Arc::clone(context), holder, Arc::clone(question), LogHead::NONE, &mut UnwrapErr(SysRng)).save()?,
+        };
+        let run = Run {
+            request: question.request().bytes().to_vec(),
+            input_sha256: self.list.summary.sha256,
+            options_digest: self.options_digest,
+            ruleset_digest: self.ruleset.digest(),
+            verifier: context.fingerprint,
+            holder,
+            seed: self.seed.take(),
+            handshake: hello.clone(),
+        };
+        Ok(Opening { hello, run: Some(run), superseded })
     }
 }

@@ -223,16 +223,22 @@ impl Checkpoint {
         self.write(&self.path("receipt"), Kind::Receipt, &receipt.to_body()?)
     }
 
+    /// Removes everything: there is no run.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn clear(&mut self) -> Result<(), Error> {
+        self.forget()?;
+        self.remove("run")
+    }
+
     /// The run is over: everything goes, the directory too; under `keep_run`, everything but `run`, whose Hello is the only one that its request will
     /// ever have.
     ///
     /// # Errors
     /// [`Error::Disk`].
     pub fn finish(mut self, keep_run: bool) -> Result<(), Error> {
-        self.forget()?;
-        if !keep_run {
-            self.remove("run")?;
-        }
+        if keep_run { self.forget() } else { self.clear() }?;
         self.remove("lock")?;
         if !keep_run {
             // Not where somebody is about to begin the next run in it.

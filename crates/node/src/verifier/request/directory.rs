@@ -5,7 +5,7 @@
 //! secret.json     0600: the seeds, as secret as the list; never for the holder
 //! batches.bin     the digests of the blinded batches, 32 bytes each, in order
 //! signatures/     *.sig, as ssh-keygen writes them; request.json.sig beside request.json counts as well
-//! session.state   once check has run: the same command says the same Hello again
+//! checkpoint/     once check has run: the Hello that the same command says again, and what is kept of a run until its results are written
 //! receipt.json    once a session was finished
 //! disclosure.pending, disclosure.refused    0600: what the holder is still to be told of the result, or has refused to be told
 //! ```
@@ -33,6 +33,8 @@ const REQUEST: &str = "request.json";
 const SECRET: &str = "secret.json";
 const BATCHES: &str = "batches.bin";
 const SIGNATURES: &str = "signatures";
+const CHECKPOINT: &str = "checkpoint";
+/// What version 0.1 kept: the Hello alone.
 const STATE: &str = "session.state";
 const RECEIPT: &str = "receipt.json";
 
@@ -178,6 +180,12 @@ impl RequestDirectory {
         self.directory.join(SIGNATURES)
     }
 
+    /// Where a run is kept (SPEC RES-4).
+    pub(in crate::verifier) fn checkpoint(&self) -> PathBuf {
+        self.directory.join(CHECKPOINT)
+    }
+
+    /// Where an earlier version kept its Hello.
     pub(in crate::verifier) fn state(&self) -> PathBuf {
         self.directory.join(STATE)
     }
