@@ -176,7 +176,7 @@ fn a_finished_request_again() {
     let again = house.agencies.asking(serving.address(), &request).run();
     assert!([3, 4].contains(&again.code()), "{again}");
     assert!(!request.path.with_extension("results.csv").exists());
-    std::fs::remove_file(request.path.join("session.state")).unwrap();
+    std::fs::remove_file(request.path.join("checkpoint/run")).unwrap();
     let charges = house.agencies.charges();
     house.fails(&serving, &request, 4, "request_conflict");
     house.refused_by_hand(&serving, &request.taken().signed_by(house.two()), RefusalCode::RequestConflict, "");

@@ -214,7 +214,7 @@ fn a_countersignature_of_a_verifiers_official() {
     house.denied_as(&request, "signature_short", "wrong_namespace");
     // The holder's own counts.
     std::fs::remove_file(request.path.join("signatures/poe-countersigns.sig")).unwrap();
-    std::fs::remove_file(request.path.join("session.state")).unwrap();
+    std::fs::remove_file(request.path.join("checkpoint/run")).unwrap();
     let archer = house.agencies.file("archer.sig", house.cast.holding[0].sign(COUNTERSIGN, &request.bytes()));
     call().path("--signature", &archer).ok();
     assert_eq!(house.check(&house.serve(), &request).rows.len(), super::house::PAIRS);

@@ -6,6 +6,7 @@ mod files;
 mod metrics;
 mod parties;
 mod resealing;
+mod resuming;
 mod serving;
 mod several;
 

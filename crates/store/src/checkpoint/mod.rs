@@ -86,7 +86,20 @@ pub struct Checkpoint {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     log: Option<BatchLog>,
+    finished: bool,
     _lock: Box<dyn DiskLock>,
+}
+
+impl Drop for Checkpoint {
+    /// Where nothing was begun, no trace of it stays.
+    fn drop(&mut self) {
+        let unbegun = matches!(self.disk.open(&self.path("run")), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        // The directory of a run that is over may be another's by now.
+        if unbegun && !self.finished {
+            let _ = self.disk.remove(&self.path("lock"));
+            let _ = self.disk.remove_dir(&self.dir);
+        }
+    }
 }
 
 impl Checkpoint {
@@ -105,7 +118,7 @@ impl Checkpoint {
             }
         };
         sweep(&*disk, dir, ".", ".tmp")?;
-        Ok(Self { disk, dir: dir.to_owned(), log: None, _lock: lock })
+        Ok(Self { disk, dir: dir.to_owned(), log: None, finished: false, _lock: lock })
     }
 
     /// The directory.
@@ -239,6 +252,7 @@ impl Checkpoint {
     /// [`Error::Disk`].
     pub fn finish(mut self, keep_run: bool) -> Result<(), Error> {
         if keep_run { self.forget() } else { self.clear() }?;
+        self.finished = true;
         self.remove("lock")?;
         if !keep_run {
             // Not where somebody is about to begin the next run in it.

@@ -111,6 +111,16 @@ fn one_run_at_a_time() {
 }
 
 #[test]
+fn what_was_never_begun_leaves_nothing() {
+    let (_folder, dir) = folder();
+    drop(open(&dir));
+    assert!(!dir.exists());
+    fill(&dir, 1);
+    drop(open(&dir));
+    assert!(dir.join("run").exists() && dir.join("batches").exists());
+}
+
+#[test]
 fn a_finished_run_leaves_nothing_or_its_hello() {
     let (_folder, dir) = folder();
     fill(&dir, 2);
