@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
+use quinn::crypto::{CryptoError, HmacKey};
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
+use sha2::Sha256;
 
 use crate::{Error, Fingerprint};
 
@@ -19,6 +22,37 @@ use crate::{Error, Fingerprint};
 pub struct Identity {
     certified: Arc<CertifiedKey>,
     fingerprint: Fingerprint,
+    resets: Arc<ResetKey>,
+}
+
+/// Makes the tokens by which a dialer knows that a listener has forgotten its connection (RFC 9000 §10.3): out of the private key, so that a listener
+/// that was restarted makes the same ones, and dialers need not wait in silence for what died.
+pub(crate) struct ResetKey(Hmac<Sha256>);
+
+impl ResetKey {
+    fn of(der: &[u8]) -> Option<Self> {
+        let mut derive = Hmac::<Sha256>::new_from_slice(b"oblink/1/stateless-reset").ok()?;
+        derive.update(der);
+        Hmac::new_from_slice(&derive.finalize().into_bytes()).ok().map(Self)
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        let mut mac = self.0.clone();
+        mac.update(data);
+        signature_out.copy_from_slice(&mac.finalize().into_bytes());
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let mut mac = self.0.clone();
+        mac.update(data);
+        mac.verify_slice(signature).map_err(|_| CryptoError)
+    }
 }
 
 impl Identity {
@@ -34,7 +68,8 @@ impl Identity {
         // The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410 §4).
         let public = spki.last_chunk::<32>().copied().ok_or(Error::Identity)?;
         let certificate = certificate(&key, public, &fingerprint)?;
-        Ok(Self { certified: Arc::new(CertifiedKey::new(vec![certificate], key)), fingerprint })
+        let resets = Arc::new(ResetKey::of(der).ok_or(Error::Identity)?);
+        Ok(Self { certified: Arc::new(CertifiedKey::new(vec![certificate], key)), fingerprint, resets })
     }
 
     /// What the other side pins.
@@ -45,6 +80,11 @@ impl Identity {
     /// The self-signed X.509 certificate in DER. Public.
     pub fn certificate_der(&self) -> &[u8] {
         self.certified.cert.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// What a listener's stateless resets are made with.
+    pub(crate) fn resets(&self) -> Arc<ResetKey> {
+        Arc::clone(&self.resets)
     }
 
     /// The handle that rustls asks for key and certificate, at either end.

@@ -66,7 +66,7 @@ impl Listener {
             .incoming_buffer_size_total(WAITING_BYTES_ALL);
         // Tokens that would spare a later connection the proof of its address: one thing less to keep.
         config.validation_token.sent(0);
-        let endpoint = endpoint(address, Some(config.clone()), &options)?;
+        let endpoint = endpoint(address, Some((config.clone(), identity.resets())), &options)?;
         let local = endpoint.local_addr().map_err(|source| Error::Socket { address, source })?;
         let handshakes = JoinSet::new();
         Ok(Self { endpoint, local, identity: identity.clone(), pins, options, provider, config, handshakes, sources: HashMap::new() })

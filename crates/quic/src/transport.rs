@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{EndpointConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Error;
+use crate::identity::ResetKey;
 
 /// RFC 9000 §15.
 const QUIC_V1: u32 = 1;
@@ -77,7 +78,11 @@ pub(crate) fn transport(options: &Options, streams: u32) -> Result<Arc<Transport
 }
 
 /// A UDP socket on `address` with larger buffers, made quinn's.
-pub(crate) fn endpoint(address: SocketAddr, accepts: Option<quinn::ServerConfig>, options: &Options) -> Result<quinn::Endpoint, Error> {
+pub(crate) fn endpoint(
+    address: SocketAddr,
+    accepts: Option<(quinn::ServerConfig, Arc<ResetKey>)>,
+    options: &Options,
+) -> Result<quinn::Endpoint, Error> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => Error::AddressInUse { address },
         io::ErrorKind::PermissionDenied => Error::AddressDenied { address },
@@ -101,7 +106,38 @@ pub(crate) fn endpoint(address: SocketAddr, accepts: Option<quinn::ServerConfig>
     let mut config = EndpointConfig::default();
     // quinn would take the drafts of QUIC too.
     config.supported_versions(vec![QUIC_V1]);
+    let accepts = accepts.map(|(accepts, resets)| {
+        config.reset_key(resets);
+        // quinn's own are recognised by one process alone, and would come again in another: with the token of the old one.
+        config.cid_generator(|| Box::new(Drawn));
+        accepts
+    });
     quinn::Endpoint::new(config, accepts, socket, Arc::new(quinn::TokioRuntime)).map_err(failed)
+}
+
+/// Bytes of a listener's connection ids.
+const CONNECTION_ID_BYTES: usize = 16;
+
+/// Connection ids drawn by chance alone.
+struct Drawn;
+
+impl ConnectionIdGenerator for Drawn {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut bytes = [0; CONNECTION_ID_BYTES];
+        // It does not fail; if it did, quinn would ask until it gives an id that is not in use.
+        if rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes).is_err() {
+            tracing::error!("the system gave no random bytes");
+        }
+        ConnectionId::new(&bytes)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// `::ffff:192.0.2.1` is 192.0.2.1 to people and in comparisons.

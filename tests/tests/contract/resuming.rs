@@ -247,7 +247,7 @@ fn a_receipt_is_enough() {
     assert_eq!(names(&request.path.join("checkpoint")), ["batches", "lock", "receipt", "run", "session"]);
     let address = serving.address().to_owned();
     drop(serving.stop());
-    stage.agencies.holder.call("epoch end --force --reason over --json").run();
+    // Nobody is there any more.
     std::fs::remove_file(&receipts).unwrap();
     std::fs::rename(&aside, &receipts).unwrap();
     // A receipt that does not hold is none: then the holder is asked.
@@ -338,6 +338,7 @@ fn a_run_that_is_not_this_one_is_refused() {
     let stage = Stage::new();
     let (agencies, output) = (&stage.agencies, stage.agencies.at("out.csv"));
     let mut seen = Seen::new(agencies.folder());
+    let (request, other) = (stage.request("request"), stage.request("other"));
     let call = || agencies.checking("127.0.0.1:1", &stage.pairs, &output).args("--timeout 1");
     seen.note("--resume without a run", 3, &call().arg("--resume").run());
     stage.broken_off(&output);
@@ -350,7 +351,6 @@ fn a_run_that_is_not_this_one_is_refused() {
     let stranger = Party::init(Program::Holder, &agencies.at("stranger"));
     agencies.verifier.trust("stranger", &stranger);
     seen.note("another holder", 3, &call().args("--peer stranger").run());
-    agencies.verifier.call("trust --remove stranger").run();
 
     let held = std::fs::File::open(folder.join("lock")).unwrap();
     held.lock().unwrap();
@@ -380,13 +380,11 @@ fn a_run_that_is_not_this_one_is_refused() {
     seen.note("the right one", 5, &ended);
 
     // A request's has no way but on.
-    let request = stage.request("request");
     let ended = agencies.asking("127.0.0.1:1", &request).arg("--restart").run();
     assert_eq!(ended.code(), 2, "{ended}");
     let fake = stage.fake(cut_at(Due::Answer(3)));
     assert_eq!(agencies.asking(&fake.address(), &request).args("--retry-for 0 --peer tax").run().code(), 5);
     let _ = fake.ended();
-    let other = stage.request("other");
     for name in names(&request.path.join("checkpoint")) {
         std::fs::create_dir_all(other.path.join("checkpoint")).unwrap();
         std::fs::set_permissions(other.path.join("checkpoint"), std::fs::Permissions::from_mode(0o700)).unwrap();

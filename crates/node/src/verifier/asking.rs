@@ -181,7 +181,9 @@ impl Asking<'_> {
                 "this run cannot be finished: begin anew with --restart; what it was charged stays charged".to_owned()
             }
             (Exit::PeerAtFault | Exit::Bug | Exit::Usage | Exit::Done, _) => return failure.with_context(label),
-            (_, Some(hint)) if !hint.starts_with("try again") => format!("{hint}; then {again}"),
+            (_, Some(hint)) if !["try again", "run it again"].iter().any(|plain| hint.starts_with(plain)) => {
+                format!("{hint}; then {again}")
+            }
             _ => again,
         };
         failure.with_hint(hint).with_context(label)

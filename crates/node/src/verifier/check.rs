@@ -155,7 +155,7 @@ fn sweep_stale(home: &Home, holder: &Fingerprint, plan: &OutputPlan, directory: 
     sweep(plan.meta());
     sweep(&home.directory().join("heads").join(format!("{}.json", to_hex(holder.as_bytes()))));
     if let Some(directory) = directory {
-        sweep(&directory.receipt());
+        sweep(&directory.path().join("disclosure.pending"));
     }
 }
 
@@ -222,6 +222,7 @@ fn keep_receipt(home: &Home, directory: Option<&RequestDirectory>, answer: &Answ
     let json = answer.finished.receipt().to_json();
     let own = home.receipts().join(format!("{}.json", to_hex(&answer.finished.facts().session_id())));
     for path in std::iter::once(own).chain(directory.map(RequestDirectory::receipt)) {
+        sweep(&path);
         write_atomically(&path, json.as_bytes())
             .map_err(|error| Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))?;
     }

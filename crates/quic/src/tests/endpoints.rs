@@ -172,3 +172,38 @@ async fn both_families_work() {
         assert_eq!(accepted.unwrap().unwrap().remote_address().ip(), target.ip());
     }
 }
+
+/// A listener that was killed and is back says to whoever it had: I know you no more. They need not wait in silence until the line counts as dead.
+#[test]
+fn a_listener_that_was_restarted_says_so() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bind = |address| Listener::bind(address, &identity(HOST), Pins::only([identity(GUEST).fingerprint()]), Options::default());
+    let (killed, here) = (runtime(), runtime());
+    let mut first = killed.block_on(async { bind(loopback()).unwrap() });
+    let address = first.local_addr();
+    let accepting = killed.spawn(async move {
+        let connection = first.accept().await.unwrap().unwrap();
+        // Both live as long as their runtime.
+        std::future::pending::<()>().await;
+        drop((connection, first));
+    });
+    let dialed = here.block_on(dial(address, &identity(GUEST), identity(HOST).fingerprint(), &Options::default())).unwrap();
+    // Nothing more is sent by what is not run any more: as a process that is killed.
+    killed.shutdown_background();
+    drop(accepting);
+    let again = runtime();
+    let _second = again.block_on(async {
+        loop {
+            match bind(address) {
+                Err(Error::AddressInUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+                bound => break bound.unwrap(),
+            }
+        }
+    });
+    let ended = here.block_on(async {
+        // Whatever is sent shows it.
+        let _ = dialed.open_stream().await.unwrap().0.send(1, &[&[0; 64]]).await;
+        dialed.closed().await
+    });
+    assert!(matches!(ended, Error::Restarted { .. } | Error::Closed { code: 0, .. }), "{ended:?}");
+}
