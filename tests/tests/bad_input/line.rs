@@ -93,6 +93,8 @@ fn repro_a_holder_that_stops_in_the_middle_is_not_at_fault() {
     let (pairs, records) = sample(&agencies.at("s"), 24_000, 500);
     agencies.seal(&records);
     let mut seen = Seen::new(agencies.folder());
+    // How far it came is chance.
+    (0..=3).for_each(|verified| seen.name(&format!("again: {verified} of 3"), "again: N of 3"));
     // Three times, for what arrives first is chance.
     for round in 1..=3 {
         let serving = agencies.serve();
