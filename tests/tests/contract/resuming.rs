@@ -354,7 +354,7 @@ fn a_run_that_is_not_this_one_is_refused() {
 
     let held = std::fs::File::open(folder.join("lock")).unwrap();
     held.lock().unwrap();
-    seen.note("two at once", 3, &call().run());
+    seen.note("two at once", 3, &call().args("--peer tax").run());
     drop(held);
 
     let open = |mode| std::fs::set_permissions(folder.join("run"), std::fs::Permissions::from_mode(mode)).unwrap();
