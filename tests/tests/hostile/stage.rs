@@ -37,9 +37,9 @@ impl Stage {
         self.agencies.at("results.csv")
     }
 
-    /// `check` at this address.
+    /// `check` at this address, anew: a session that was lied about, or has answers in the ledger that no honest holder gives, goes no further.
     pub(crate) fn check(&self, address: &str) -> Ended {
-        self.agencies.checking(address, &self.pairs, &self.output()).args("--json").run()
+        self.agencies.checking(address, &self.pairs, &self.output()).args("--json --restart").run()
     }
 
     /// The verifier's program meets a modified holder: how it ended.
@@ -60,7 +60,7 @@ impl Stage {
         FakeHolder::start(&self.agencies.holder, &self.agencies.verifier, &self.agencies.holder.ledger_path(), modified)
     }
 
-    /// An honest holder, with the ledger that the modified one left, is asked by the same command: the results are exact.
+    /// An honest holder, with the ledger that the modified one left, is asked: the results are exact.
     pub(crate) fn honest_run_is_exact(&self) {
         let serving = self.agencies.serve();
         let ended = self.check(serving.address());

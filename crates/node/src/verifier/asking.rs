@@ -180,6 +180,10 @@ impl Asking<'_> {
             (Exit::Refused, _) if over => {
                 "this run cannot be finished: begin anew with --restart; what it was charged stays charged".to_owned()
             }
+            // What was verified is verified, whatever came after it. But a session whose first Welcome lied goes no further.
+            (Exit::PeerAtFault, Some(hint)) if !of_request => {
+                format!("{hint}; what was verified before is kept, and the same command goes on from there: --restart begins anew")
+            }
             (Exit::PeerAtFault | Exit::Bug | Exit::Usage | Exit::Done, _) => return failure.with_context(label),
             (_, Some(hint)) if !["try again", "run it again"].iter().any(|plain| hint.starts_with(plain)) => {
                 format!("{hint}; then {again}")
