@@ -123,3 +123,14 @@ fn repro_which_epochs_are_over_is_told_without_their_accounts() {
     let digest = ledger.apply_policy(&change, "alex", CLOCK).unwrap().digest;
     assert_eq!(ledger.policy_digest().unwrap(), Some(digest));
 }
+
+/// Once each connection of `serve` that only looks kept 2 MiB of the ledger in memory, as soon as there was so much of it.
+#[test]
+fn repro_a_connection_that_only_looks_keeps_little() {
+    let (home, _ledger) = Home::with_epoch();
+    let looks = home.open();
+    looks.cache_at_most(128).unwrap();
+    let cache: i64 = looks.connection.pragma_query_value(None, "cache_size", |row| row.get(0)).unwrap();
+    assert_eq!(cache, -128, "in KiB");
+    assert_eq!(looks.epochs().unwrap().len(), 1);
+}
