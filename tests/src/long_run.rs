@@ -160,6 +160,8 @@ struct Run {
     verifiers: Vec<Party>,
     stranger: Party,
     serving: Serving,
+    /// How long the last session took that was not disturbed.
+    check: Duration,
     outcome: Outcome,
 }
 
@@ -186,7 +188,7 @@ impl Run {
         let mut outcome = Outcome::default();
         (outcome.ledger.0, outcome.entries.0) = ledger_of(&agencies.holder);
         let serving = Serving::start_with(&agencies.holder, &["--metrics", "127.0.0.1:0"]);
-        Self { agencies, cast, verifiers, stranger, serving, outcome }
+        Self { agencies, cast, verifiers, stranger, serving, check: Duration::ZERO, outcome }
     }
 
     fn fault(&mut self, what: String) {
@@ -217,10 +219,10 @@ impl Run {
                 }
                 "refused"
             }
-            // Sooner and later: before Hello, among the batches, at the receipt.
+            // Sooner and later in the time that the last one took: before Hello, at the batches, at the receipt.
             7 | 17 => {
                 let started = signed().start();
-                thread::sleep(Duration::from_millis((number * 7 % 60) as u64));
+                thread::sleep(self.check.mul_f64(((number / 20 * 7 + number) % 20) as f64 / 20.0));
                 started.signal(Signal::SIGKILL);
                 drop(started.end());
                 "killed"
@@ -230,7 +232,11 @@ impl Run {
         // Of a patient run every second killed one comes back, and takes the place of its own lost line.
         let comes_back = kind == "killed" && (number % 20 == 7 || !patient);
         if kind == "completed" || comes_back {
+            let began = Instant::now();
             let ended = signed().run();
+            if kind == "completed" {
+                self.check = began.elapsed();
+            }
             // One that was killed after its receipt was signed has its results, and nothing left to ask.
             let done = comes_back && output.exists();
             if ended.code() != 0 && !done {
