@@ -14,6 +14,7 @@ use super::policy;
 use super::serve::{Shared, now};
 use super::standing::Standing;
 use crate::failure::Failure;
+use crate::home::Home;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -32,6 +33,19 @@ pub(super) async fn keep(shared: Arc<Shared>, standing: watch::Sender<Standing>)
             Err(_) => return tracing::error!("the task that ends epochs broke off: start serve again"),
         }
     }
+}
+
+/// What a connection of `serve` beside the sessions' keeps of the ledger in memory, in kibibytes.
+const CACHE_KIB: u16 = 128;
+
+/// A connection to the ledger beside the one that the sessions share.
+///
+/// # Errors
+/// Exit 3: the ledger cannot be read.
+pub(super) fn beside(home: &Home) -> Result<SqliteLedger, Failure> {
+    let ledger = SqliteLedger::open(&home.ledger())?;
+    ledger.cache_at_most(CACHE_KIB)?;
+    Ok(ledger)
 }
 
 struct Keeper {
@@ -59,7 +73,7 @@ impl Keeper {
     fn look_once(&mut self) -> Result<(), Failure> {
         let mut ledger = match self.ledger.take() {
             Some(ledger) => ledger,
-            None => SqliteLedger::open(&self.shared.home.ledger())?,
+            None => beside(&self.shared.home)?,
         };
         let ended = self.epochs(&mut ledger)?;
         let now = Standing::read(&ledger)?;

@@ -10,6 +10,7 @@ mod keeping;
 mod ledger;
 mod metrics;
 mod operator;
+mod places;
 mod policy;
 mod report;
 mod request;

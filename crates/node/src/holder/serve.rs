@@ -1,6 +1,5 @@
 //! `oblink-holder serve`: answers verifiers until it is told to stop.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +17,7 @@ use super::epochs::{self, OpenEpochs};
 use super::keeper;
 use super::ledger::{label, time, verified};
 use super::metrics::{self, Metrics};
+use super::places::{CONNECTIONS_PER_VERIFIER, Places};
 use super::policy::{self, InForcePolicy};
 use super::seats::Seats;
 use super::sessions;
@@ -30,8 +30,6 @@ use crate::home::{Home, Role};
 use crate::pipeline::cores;
 use crate::report::Reporter;
 
-/// Connections that one verifier may have at a time: a session and its successors, and `doctor`.
-const CONNECTIONS_PER_VERIFIER: usize = 4;
 /// Batches and deliveries at work at a time for each core, in all sessions together.
 const WORK_PER_CORE: usize = 8;
 
@@ -211,8 +209,7 @@ async fn listen(
     let keeping = tokio::spawn(keeper::keep(Arc::clone(&shared), standing));
     let (stop, stopping) = watch::channel(false);
     let mut running = JoinSet::new();
-    // As many entries as identities are pinned.
-    let mut connections: HashMap<Fingerprint, Arc<Semaphore>> = HashMap::new();
+    let mut places = Places::default();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -221,16 +218,15 @@ async fn listen(
             accepted = listener.accept() => match accepted {
                 Some(Ok(connection)) => {
                     let peer = connection.peer();
-                    let places = connections.entry(peer).or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_PER_VERIFIER)));
-                    match Arc::clone(places).try_acquire_owned() {
-                        Ok(place) => {
+                    match places.take(peer) {
+                        Some(place) => {
                             let session = sessions::run(Arc::clone(&shared), connection, stopping.clone());
                             running.spawn(async move {
                                 session.await;
                                 drop(place);
                             });
                         }
-                        Err(_) => {
+                        None => {
                             shared.metrics.too_many_connections();
                             shared.reporter.warn(&format!("{peer}: turned away, it has {CONNECTIONS_PER_VERIFIER} connections already"));
                             connection.close(0, "too many connections of this identity");

@@ -123,8 +123,8 @@ impl From<Failure> for End {
 pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stopping: watch::Receiver<bool>) {
     let verifier = connection.peer();
     let began = (Instant::now(), Usage::of_this_process().cpu_s);
-    let label = shared.label(&verifier).unwrap_or_else(|| verifier.to_string());
-    let counts = shared.metrics.of(&label);
+    // One that is trusted no longer since its handshake has no word.
+    let counts = shared.metrics.of(&shared.label(&verifier).unwrap_or_default());
     let _counted = counts.connection();
     let mut served = Served::default();
     let ended = tokio::select! {

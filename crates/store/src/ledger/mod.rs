@@ -80,6 +80,15 @@ impl SqliteLedger {
         Ok(Self { wal: schema::write_ahead_log(&connection), connection, path: path.to_owned() })
     }
 
+    /// Keeps at most `kibibytes` of the file in memory, for connections that only look now and then: SQLite's own measure is 2 MiB for each, which
+    /// fills as the ledger grows.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: `Busy` and `Storage`.
+    pub fn cache_at_most(&self, kibibytes: u16) -> Result<(), Error> {
+        Ok(self.connection.pragma_update(None, "cache_size", -i32::from(kibibytes)).map_err(Failure::from)?)
+    }
+
     /// Makes this process the one that serves from the ledger, for as long as the value lives, and suspends the sessions that the one
     /// before it left open when it died: their reservations are free, and they may be resumed.
     ///

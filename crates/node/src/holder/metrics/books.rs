@@ -13,6 +13,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::page::{Page, Value};
 use super::{Labels, process};
 use crate::failure::Failure;
+use crate::holder::keeper;
 use crate::holder::policy::{self, InForcePolicy};
 use crate::holder::serve::{Shared, now};
 use crate::home::Peers;
@@ -85,7 +86,7 @@ impl Books {
     fn read(&self, kept: &mut Kept) -> Result<Seen, Failure> {
         let ledger = match kept.ledger.take() {
             Some(ledger) => ledger,
-            None => SqliteLedger::open(&self.shared.home.ledger())?,
+            None => keeper::beside(&self.shared.home)?,
         };
         let peers = self.shared.home.peers()?;
         // Series of verifiers that have not come yet.

@@ -101,3 +101,36 @@ fn a_session_of_pilot_mode_is_not_resumed_under_a_policy() {
     let resumed = SessionEntry { authority: signed(2, digest, WIDE).authority, ..session(2) };
     assert!(matches!(ledger.open_session(&resumed), Err(LedgerError::PolicyChanged)));
 }
+
+/// Once `serve` read every epoch there ever was, each with the account of all its sessions, twice a second, to learn which were ended.
+#[test]
+fn repro_which_epochs_are_over_is_told_without_their_accounts() {
+    let (_home, mut ledger) = Home::with_epoch();
+    // The first ends by a seal, the second by hand.
+    ledger.begin_epoch(&epoch(11, Some(VERIFIER))).unwrap();
+    ledger.close_epoch(&[11; 16], "by hand", CLOCK, CLOCK).unwrap();
+    assert!(ledger.epochs_over().unwrap().is_empty(), "closed is not over");
+    ledger.end_epoch(&[11; 16], "by hand", false, CLOCK).unwrap();
+    ledger.begin_epoch(&epoch(12, Some(VERIFIER))).unwrap();
+    let all = ledger.epochs().unwrap();
+    let over = all.iter().filter(|row| row.ended.is_some() && row.closing.is_some()).map(|row| row.offer.descriptor.epoch_id);
+    assert_eq!(over.collect::<std::collections::BTreeSet<_>>(), ledger.epochs_over().unwrap());
+    assert_eq!(ledger.epochs_over().unwrap(), [[11; 16]].into());
+    assert_eq!(ledger.current_epochs().unwrap(), all[2..]);
+    assert_eq!(ledger.figures().unwrap().entries, ledger.head().unwrap().size);
+    assert_eq!(ledger.policy_digest().unwrap(), None);
+    let change = policy(&ledger, 1);
+    let digest = ledger.apply_policy(&change, "alex", CLOCK).unwrap().digest;
+    assert_eq!(ledger.policy_digest().unwrap(), Some(digest));
+}
+
+/// Once each connection of `serve` that only looks kept 2 MiB of the ledger in memory, as soon as there was so much of it.
+#[test]
+fn repro_a_connection_that_only_looks_keeps_little() {
+    let (home, _ledger) = Home::with_epoch();
+    let looks = home.open();
+    looks.cache_at_most(128).unwrap();
+    let cache: i64 = looks.connection.pragma_query_value(None, "cache_size", |row| row.get(0)).unwrap();
+    assert_eq!(cache, -128, "in KiB");
+    assert_eq!(looks.epochs().unwrap().len(), 1);
+}
