@@ -80,6 +80,12 @@ impl Serving {
         serving
     }
 
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// `IP:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {

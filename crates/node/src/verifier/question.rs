@@ -63,8 +63,8 @@ fn unsigned(args: &CheckArgs, reporter: &Reporter) -> Result<Prepared, Failure> 
     let request_id: [u8; 16] = *system_bytes()?;
     let seed = BlindSeed::from_bytes(system_bytes()?);
     let blinder = Blinder::new(&seed, request_id);
-    let list = List::read(reader, ruleset, &blinder, None, reporter)?;
-    let question = match list.pairs {
+    let list = List::read(reader, ruleset, &blinder, None, args.pad_to, reporter)?;
+    let question = match list.asked() {
         0 => None,
         pairs => {
             let request =
