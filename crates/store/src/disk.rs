@@ -126,9 +126,21 @@ pub trait DiskLock: fmt::Debug + Send + Sync {}
 /// # Errors
 /// [`Error::Exposed`] where they may; [`Error::Disk`].
 pub(crate) fn open_private(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, Error> {
-    let failed = |error| Error::disk("opening", path, error);
-    let file = disk.open(path).map_err(failed)?;
-    if file.is_private().map_err(failed)? { Ok(file) } else { Err(Error::Exposed { path: path.display().to_string() }) }
+    let file = disk.open(path).map_err(|error| Error::disk("opening", path, error))?;
+    check_private(&*file, path)?;
+    Ok(file)
+}
+
+/// Whether a file that is open is one that others may not read.
+///
+/// # Errors
+/// As [`open_private`].
+pub(crate) fn check_private(file: &dyn DiskFile, path: &Path) -> Result<(), Error> {
+    if file.is_private().map_err(|error| Error::disk("looking at", path, error))? {
+        Ok(())
+    } else {
+        Err(Error::Exposed { path: path.display().to_string() })
+    }
 }
 
 /// The system's disk.

@@ -29,7 +29,7 @@ pub fn demo_main() -> ExitCode {
     run(&arguments(), |cli: &DemoCli| &cli.output, dispatch::demo).into()
 }
 
-fn arguments() -> Vec<OsString> {
+pub(super) fn arguments() -> Vec<OsString> {
     no_core_dumps();
     // A panic on any thread: where it was, and nothing of what it said, for that may be a value that an assertion compared.
     panic::set_hook(Box::new(|info| {
@@ -79,7 +79,7 @@ pub(super) fn run<C: Parser>(
 
 /// The parser's error without what stood in the place of a value: a row that got onto the command line, by a missing quote or a wrong paste, is a row.
 /// Names of flags stay, and words that are almost commands.
-fn without_values(mut error: clap::Error) -> clap::Error {
+pub(super) fn without_values(mut error: clap::Error) -> clap::Error {
     const HIDDEN: &str = "…";
     let is_flag = |value: &ContextValue| matches!(value, ContextValue::String(text) if text.starts_with('-'));
     let has = |error: &clap::Error, kind| error.get(kind).is_some();
