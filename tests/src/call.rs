@@ -176,6 +176,12 @@ pub struct Started {
 }
 
 impl Started {
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Whether it still runs.
     ///
     /// # Panics

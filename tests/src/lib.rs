@@ -26,6 +26,7 @@ mod seen;
 mod serving;
 mod sets;
 pub mod small_disk;
+pub mod tap;
 
 pub use agencies::{Agencies, Party, sample};
 pub use build::Program;

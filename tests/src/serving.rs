@@ -82,6 +82,12 @@ impl Serving {
         serving
     }
 
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// `IP:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -95,12 +101,6 @@ impl Serving {
     #[must_use]
     pub fn metrics(&self) -> &str {
         self.metrics.as_deref().expect("serve --metrics")
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.0.id()
     }
 
     /// The next object it prints.

@@ -144,6 +144,10 @@ impl From<StoreError> for Failure {
             StoreError::PeerSet(_) => {
                 Self::peer("bad_sealed_set", what).with_hint("nothing was looked up in it; tell the holder's operator")
             }
+            StoreError::Exposed { path } => {
+                let hint = format!("chmod 600 {path}; find out who may have read it: THREAT-MODEL, section 6, says what it gives away");
+                Self::input("exposed", what).with_hint(hint)
+            }
             StoreError::NoSpace { .. } => Self::input("no_space", what).with_hint("free some space on that disk and run the command again"),
             StoreError::Disk { .. } => Self::input("disk", what).with_hint("check that the path exists and that this user may write it"),
             StoreError::InUse { .. } => Self::input("in_use", what).with_hint("wait for the other process, or stop it"),

@@ -86,6 +86,15 @@ pub(crate) fn read_secret(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>>
     Ok(Some(bytes))
 }
 
+/// The mode of a file that is there, where it has any of the bits of `mask`.
+pub(crate) fn mode_within(path: &Path, mask: u32) -> io::Result<Option<u32>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.permissions().mode() & 0o777).filter(|mode| mode & mask != 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a file (0600) whole or not at all.
 pub(crate) fn write_atomically(place: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut pending = Pending::create(place)?;

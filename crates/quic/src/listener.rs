@@ -90,7 +90,8 @@ impl Listener {
                     }
                     Err(error) => {
                         self.sources.remove(&error.id());
-                        tracing::error!(%error, "a handshake's task broke off");
+                        // Not the error itself: it repeats what a panic said.
+                        tracing::error!(panicked = error.is_panic(), "a handshake's task broke off");
                     }
                 },
                 incoming = self.endpoint.accept(), if self.handshakes.len() < self.options.handshakes_max => self.admit(incoming?),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -97,6 +97,14 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// The system's.
     fn length(&self) -> io::Result<u64>;
 
+    /// Whether no other user may open it: a mode of 0600 or narrower. A disk without modes has nobody else.
+    ///
+    /// # Errors
+    /// The system's.
+    fn is_private(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Cuts the file, or lengthens it with zeros.
     ///
     /// # Errors
@@ -112,6 +120,28 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
 /// A lock that is held while the value lives.
 pub trait DiskLock: fmt::Debug + Send + Sync {}
+
+/// Opens a file of our own that others may not read.
+///
+/// # Errors
+/// [`Error::Exposed`] where they may; [`Error::Disk`].
+pub(crate) fn open_private(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, Error> {
+    let file = disk.open(path).map_err(|error| Error::disk("opening", path, error))?;
+    check_private(&*file, path)?;
+    Ok(file)
+}
+
+/// Whether a file that is open is one that others may not read.
+///
+/// # Errors
+/// As [`open_private`].
+pub(crate) fn check_private(file: &dyn DiskFile, path: &Path) -> Result<(), Error> {
+    if file.is_private().map_err(|error| Error::disk("looking at", path, error))? {
+        Ok(())
+    } else {
+        Err(Error::Exposed { path: path.display().to_string() })
+    }
+}
 
 /// The system's disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -200,6 +230,10 @@ impl DiskFile for RealFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn is_private(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.permissions().mode() & 0o077 == 0)
     }
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {

@@ -22,6 +22,12 @@ pub enum Error {
     /// The set that the peer sent is not what it offered or not a set at all: the holder is to blame (SPEC SET-4, SET-7).
     #[error("the sealed set that the holder sent is refused: {0}")]
     PeerSet(SetFault),
+    /// A file of our own may be opened by other users: a mode wider than 0600.
+    #[error("{path} is open to other users")]
+    Exposed {
+        /// The file.
+        path: String,
+    },
     /// The disk is full, or the quota used up.
     #[error("no space left: {context}")]
     NoSpace {

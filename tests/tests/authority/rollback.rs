@@ -25,7 +25,9 @@ fn put_back(house: &House, from: &PathBuf) {
     for beside in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{beside}", place.display()));
     }
-    std::fs::copy(from, place).unwrap();
+    std::fs::copy(from, &place).unwrap();
+    // As the program leaves it; one that others may read is refused.
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// A request is answered, the ledger copied, another request answered.

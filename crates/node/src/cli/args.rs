@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::args_holder::{EpochCommand, HolderAuditArgs, HolderRequestCommand, LedgerArgs, PolicyCommand, SuspendArgs};
 use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
-use super::values::{ByteSize, Share, count, host_port, listen, loopback, seconds, seconds_or_none};
+use super::values::{ByteSize, Share, count, host_port, listen, loopback, pad_to, seconds, seconds_or_none};
 use crate::date::Date;
 use crate::rows::{CsvOptions, Delimiter, Encoding, FieldMap, Source};
 
@@ -295,6 +295,9 @@ pub struct SealArgs {
     /// Refuse to seal where more than this share of the records could not be.
     #[arg(long, value_name = "SHARE")]
     pub rejects_max: Option<Share>,
+    /// Seal so many tags in all: besides the records' come tags of nobody, so that the verifier learns this number and not the records'.
+    #[arg(long, value_name = "TAGS", value_parser = count)]
+    pub pad_to: Option<u64>,
     /// Begin a new epoch even where the home's config.toml keeps the one before (epochs.keep_key_days). Where an epoch and its key are kept, the
     /// verifier can look up in the new set all that it has asked before, without asking and without its being counted.
     #[arg(long)]
@@ -351,6 +354,10 @@ pub struct CheckArgs {
     /// The column that tells persons apart, as when the request was made.
     #[arg(long, value_name = "COLUMN", requires = "request")]
     pub person_id: Option<String>,
+    /// Ask so many pairs in all: after the list's come pairs that are of nobody, so that the holder learns this number and not the list's. They are
+    /// charged like any other. Of a --request, its request new has said it.
+    #[arg(long, value_name = "PAIRS", value_parser = pad_to, conflicts_with = "request")]
+    pub pad_to: Option<u64>,
     /// Which trusted holder this is; needed where several are trusted.
     #[arg(long, value_name = "LABEL")]
     pub peer: Option<String>,

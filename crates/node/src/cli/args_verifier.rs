@@ -7,6 +7,7 @@ use oblink_session::request::{Disclosure, check_name, check_text};
 
 use super::args::{CsvArgs, CsvFormatArgs, HomeArgs, RULESET};
 use super::moment::Moment;
+use super::values::pad_to;
 
 /// `oblink-verifier request`
 #[derive(Args, Debug)]
@@ -60,6 +61,10 @@ pub struct RequestNewArgs {
     /// Leave out rows beyond so many different addresses of one person.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32))]
     pub addresses_per_person_max: u32,
+    /// Ask so many pairs in all: after the list's come pairs that are of nobody, so that the holder and those who read the request learn this number and
+    /// not the list's. They are charged like any other.
+    #[arg(long, value_name = "PAIRS", value_parser = pad_to)]
+    pub pad_to: Option<u64>,
     /// Which trusted holder is asked; needed where several are trusted.
     #[arg(long, value_name = "LABEL")]
     pub peer: Option<String>,

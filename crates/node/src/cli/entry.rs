@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{DemoCli, HolderCli, OutputArgs, VerifierCli};
 use super::dispatch;
@@ -28,15 +29,24 @@ pub fn demo_main() -> ExitCode {
     run(&arguments(), |cli: &DemoCli| &cli.output, dispatch::demo).into()
 }
 
-fn arguments() -> Vec<OsString> {
-    // A core dump would hold keys and rows. Where the system does not let us, the operator's own limit stands.
-    let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+pub(super) fn arguments() -> Vec<OsString> {
+    no_core_dumps();
     // A panic on any thread: where it was, and nothing of what it said, for that may be a value that an assertion compared.
     panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
         let _ = writeln!(io::stderr().lock(), "error: an internal check failed{place}\n help: {BUG_HINT}");
     }));
     std::env::args_os().collect()
+}
+
+/// Keeps keys and rows out of core dumps, and this process out of the hands of the user's other ones (`ptrace`, `/proc/PID/mem`). Where the system
+/// does not let us, the operator's own limits stand.
+fn no_core_dumps() {
+    use nix::sys::resource::{Resource, setrlimit};
+    // Where cores go down a pipe to another program the limit is not looked at: there the mark alone helps.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 pub(super) fn run<C: Parser>(
@@ -46,7 +56,7 @@ pub(super) fn run<C: Parser>(
 ) -> Exit {
     let cli = match C::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, arguments.iter().any(|a| a == "--json")),
+        Err(error) => return usage(error, arguments.iter().any(|a| a == "--json")),
     };
     let flags = output(&cli).clone();
     let reporter = Reporter::new(flags.json, !flags.no_progress, flags.quiet);
@@ -67,8 +77,35 @@ pub(super) fn run<C: Parser>(
     }
 }
 
+/// The parser's error without what stood in the place of a value: a row that got onto the command line, by a missing quote or a wrong paste, is a row.
+/// Names of flags stay, and words that are almost commands.
+pub(super) fn without_values(mut error: clap::Error) -> clap::Error {
+    const HIDDEN: &str = "…";
+    let is_flag = |value: &ContextValue| matches!(value, ContextValue::String(text) if text.starts_with('-'));
+    let has = |error: &clap::Error, kind| error.get(kind).is_some();
+    let mut hidden = Vec::new();
+    if has(&error, ContextKind::InvalidValue) {
+        hidden.push(ContextKind::InvalidValue);
+    }
+    if error.kind() == ErrorKind::UnknownArgument && !error.get(ContextKind::InvalidArg).is_some_and(is_flag) {
+        hidden.extend([ContextKind::InvalidArg, ContextKind::Suggested].into_iter().filter(|kind| has(&error, *kind)));
+    }
+    if has(&error, ContextKind::InvalidSubcommand) && !has(&error, ContextKind::SuggestedSubcommand) {
+        hidden.push(ContextKind::InvalidSubcommand);
+    }
+    for kind in hidden {
+        if kind == ContextKind::Suggested {
+            error.remove(kind);
+        } else {
+            error.insert(kind, ContextValue::String(HIDDEN.to_owned()));
+        }
+    }
+    error
+}
+
 /// What the parser has to say: help and version are answers, the rest is wrong usage.
-fn usage(error: &clap::Error, is_json: bool) -> Exit {
+fn usage(error: clap::Error, is_json: bool) -> Exit {
+    let error = without_values(error);
     // A closed stream is nobody's to complain about.
     let _ = error.print();
     if !error.use_stderr() {

@@ -29,6 +29,7 @@ pub use args_verifier::{
 };
 pub use entry::{demo_main, holder_main, verifier_main};
 pub use moment::Moment;
+pub(crate) use values::PAD_TO_MAX;
 pub use values::{ByteSize, Share};
 
 #[cfg(test)]

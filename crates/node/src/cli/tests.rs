@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser};
 
 use super::args::{DemoCli, DemoCommand, HolderCli, HolderCommand, VerifierCli, VerifierCommand};
-use super::entry::run;
+use super::entry::{arguments, run};
 use super::{dispatch, doc};
 use crate::failure::{Exit, Failure};
 use crate::report::Reporter;
@@ -60,6 +60,7 @@ fn the_contracts_lines_are_taken() {
 #[test]
 fn the_lines_of_the_guides_are_taken() {
     for line in [
+        "seal --home H --input records.csv --pad-to 9000000",
         "policy propose --home H --policy policy.toml --allowed-signers allowed_signers --reason R --out P",
         "policy propose --home H --resume --reason R --out P",
         "policy propose --home H --resume --peer city --reason R --out P",
@@ -97,6 +98,8 @@ fn the_lines_of_the_guides_are_taken() {
         "request show --request R --verify --input p.csv --secret S --person-id CASE",
         "request sign --request R --key K",
         "check --home V --holder h:1 --request R --input p.csv --output r.csv --person-id CASE",
+        "check --home V --holder h:1 --input p.csv --output r.csv --pad-to 50k",
+        "request new --home V --input p.csv --purpose P --legal-basis L --not-after 2026-12-05 --pad-to 50000 --out R",
         "receipt show --receipt receipt.json",
         "audit --request R --input p.csv --receipt receipt.json --ledger-extract extract.json --head friday.json",
         "audit sample --request R --input p.csv --n 200 --seed 824611 --output s.json",
@@ -198,4 +201,63 @@ fn manuals_and_completions_name_every_command() {
         assert!(text.contains(&format!("oblink\\-holder\\-{command}")) || text.contains(&format!("oblink-holder-{command}")), "{command}");
     }
     assert!(!doc::man_text(DemoCli::command()).unwrap().contains("demo-verifier"), "hidden roles stay hidden");
+}
+
+/// Half of the test below, in a process of its own: panics in a command and beside it, about a person.
+#[test]
+#[ignore = "the test below runs it"]
+fn panics_about_a_person() {
+    let person = ["Quispe", "Zanzibar"].concat();
+    let _ = arguments();
+    let (beside, before) = (person.clone(), person.clone());
+    assert!(std::thread::spawn(move || assert_eq!(beside, "", "{beside} is not nobody")).join().is_err());
+    let exit = run(
+        &words("oblink-holder ledger --home nowhere --json"),
+        |cli: &HolderCli| &cli.output,
+        |_, _| panic!("{before} is where nobody should be"),
+    );
+    assert_eq!(exit, Exit::Bug);
+}
+
+/// What a panic says may be a value that an assertion compared: where it was is told, and nothing else.
+#[test]
+fn a_panic_tells_its_place_alone() {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let ended = child
+        .args(["--exact", "cli::tests::panics_about_a_person", "--ignored", "--nocapture"])
+        .env("RUST_BACKTRACE", "full")
+        .output()
+        .unwrap();
+    let said = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(ended.status.success(), "{said}");
+    assert_eq!(said.matches("an internal check failed (").count(), 2, "{said}");
+    assert!(said.contains("\"exit\":1"), "{said}");
+    assert!(!said.contains("Zanzibar"), "{said}");
+}
+
+/// A row on the command line is a row: what stands in the place of a value is not repeated, names of flags are.
+#[test]
+fn wrong_usage_repeats_no_value() {
+    let said = |line: &str| {
+        let parsed = VerifierCli::try_parse_from(words(&format!("oblink-verifier {line}"))).map(drop);
+        super::entry::without_values(parsed.unwrap_err()).to_string()
+    };
+    for line in [
+        "Quispe",
+        "check Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv --timeout Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv --delimiter Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv --encoding Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv --map Quispe",
+        "check --home V --holder h:1 --input p.csv --output r.csv --map Quispe=name",
+        "check --home V --holder h:1 --input p.csv --output r.csv --no-header=Quispe",
+        "request new --field Quispe",
+        "request Quispe",
+        "audit sample --n Quispe",
+    ] {
+        assert!(!said(line).contains("Quispe"), "{line}: {}", said(line));
+    }
+    assert!(said("check --inptu p.csv").contains("--inptu"));
+    assert!(said("chekc").contains("chekc"), "{}", said("chekc"));
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use oblink_session::limits::SESSION_TOKENS_MAX_DEFAULT;
 use oblink_session::request::{check_text, from_hex};
 
 /// A number of bytes: `1G`, `256M`, `512MiB`, `1048576`. All multiples are of 1,024.
@@ -93,6 +94,14 @@ pub(super) fn count(text: &str) -> Result<u64, &'static str> {
     };
     let number: u64 = digits.replace('_', "").parse().map_err(|_| WRONG)?;
     number.checked_mul(unit).filter(|n| *n > 0 && *n <= 1 << 40).ok_or(WRONG)
+}
+
+/// The most pairs that a list is padded to: no session of more is answered (SPEC TAG-2), and each of them takes memory.
+pub(crate) const PAD_TO_MAX: u64 = SESSION_TOKENS_MAX_DEFAULT;
+
+/// How many pairs are asked, padding included: `700000`, `700k`.
+pub(super) fn pad_to(text: &str) -> Result<u64, &'static str> {
+    count(text).ok().filter(|pairs| *pairs <= PAD_TO_MAX).ok_or("a number of pairs is written as 700000, 700k or 7M, from 1 to 16777216")
 }
 
 /// A time in seconds, from 1 to a day.

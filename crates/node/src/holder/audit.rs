@@ -12,7 +12,7 @@ use oblink_store::sealed::{BuilderOptions, SetBuilder, SetParameters};
 use serde_json::json;
 
 use super::epochs;
-use super::seal::{Making, PIPELINE_BYTES_PER_CORE, Tally, evaluate_all};
+use super::seal::{Making, PIPELINE_BYTES_PER_CORE, Tally, evaluate_all, pad};
 use crate::cli::HolderAuditArgs;
 use crate::failure::Failure;
 use crate::home::{Home, Role};
@@ -70,7 +70,7 @@ pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure>
     let mut makings = [Making { peer: None, seed: None, keys, builder, caching: None }];
     let mut tally = Tally::default();
     let summary = evaluate_all(reader, ruleset, &mut makings, &mut tally, reporter)?;
-    let [Making { keys, builder, .. }] = makings;
+    let [Making { keys, mut builder, .. }] = makings;
     let parameters = SetParameters {
         suite: set.suite,
         tokens_per_pair: set.tokens_per_pair,
@@ -80,6 +80,10 @@ pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure>
         ruleset_digest: set.ruleset_digest,
         public_key: keys.public_key(),
     };
+    // What the set declares beyond these records' tags must be padding, or the set comes out as another.
+    if builder.distinct()? < set.declared_tags && tally.total() < summary.rows {
+        pad(&mut builder, &keys, set.declared_tags, reporter)?;
+    }
     let recomputed = if tally.total() == summary.rows { None } else { Some(builder.finish(&parameters, &scratch.set)?.offer().clone()) };
     let mut differs = Vec::new();
     let mut compare = |what: &'static str, same: bool| {

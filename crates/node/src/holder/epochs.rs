@@ -38,7 +38,11 @@ fn unusable_set(path: &Path, error: StoreError) -> Failure {
         Some(kind) => format!("cannot read the sealed set {}: {}", path.display(), io_cause(&kind.into())),
         None => error.to_string(),
     };
+    let is_exposed = matches!(error, StoreError::Exposed { .. });
     let failure = Failure::from(error);
+    if is_exposed {
+        return failure;
+    }
     Failure::new(failure.exit(), failure.code(), what).with_hint("seal again with --new-epoch")
 }
 

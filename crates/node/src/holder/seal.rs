@@ -17,6 +17,7 @@ use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
 use oblink_store::ledger::{EpochEntry, EpochLimits, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters, set_path};
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::epochs;
@@ -94,6 +95,8 @@ struct Made {
     kept: bool,
     /// Tags that needed not be computed; `None` where keys are not kept.
     recalled: Option<u64>,
+    /// Tags that are of no record.
+    padding: u64,
 }
 
 /// What was read.
@@ -136,15 +139,16 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     check_rejects(args, &tally, &summary)?;
     let mut sealed = Vec::new();
     for making in makings {
-        sealed.push(finish(home, args, ruleset, rules, making, &summary, &tally)?);
+        sealed.push(finish(home, args, ruleset, rules, making, &summary, &tally, reporter)?);
     }
     let (seal_s, cpu_s) = (began.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s);
-    for Made { peer, set, kept, recalled } in &sealed {
+    for Made { peer, set, kept, recalled, padding } in &sealed {
         let descriptor = &set.offer().descriptor;
         let whom = whom_of(peer.as_ref());
+        let padded = if *padding > 0 { format!(" and {padding} of padding") } else { String::new() };
         let known = recalled.filter(|known| *known > 0).map_or_else(String::new, |known| format!(" ({known} tags known from before)"));
         reporter.answer(&format!(
-            "sealed {} tags of {} records{known} for {whom}: {} bytes, set {}",
+            "sealed {} tags of {} records{known}{padded} for {whom}: {} bytes, set {}",
             descriptor.tags,
             summary.rows,
             set.offer().set_bytes,
@@ -161,6 +165,8 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
             "rejected": tally.total(),
             "rejected_by_reason": tally.rejected,
             "tags": descriptor.tags,
+            "declared_tags": descriptor.declared_tags,
+            "padding": padding,
             "tau": descriptor.tau.bits(),
             "as_of": args.as_of.map(|date| date.to_string()),
             "set_bytes": set.offer().set_bytes,
@@ -362,6 +368,27 @@ fn check_rejects(args: &SealArgs, tally: &Tally, summary: &InputSummary) -> Resu
     Ok(())
 }
 
+/// Padding tags up to `pad_to` tags in all; how many (SPEC PAD-4). The records' are counted first, since what is declared is their distinct number.
+///
+/// # Errors
+/// Exit 3: the records have more tags than that. As [`SetBuilder::push`].
+pub(super) fn pad(builder: &mut SetBuilder, keys: &EpochKeys, pad_to: u64, reporter: &Reporter) -> Result<u64, Failure> {
+    const STEP: u64 = 1 << 16;
+    let own = builder.distinct()?;
+    let padding = pad_to.checked_sub(own).ok_or_else(|| {
+        Failure::input("over_pad_to", format!("the records have {own} different tags, and --pad-to is {pad_to}: nothing was sealed"))
+            .with_hint("give a greater --pad-to, and one that will do for the seals to come: each change of it shows")
+    })?;
+    let bar = reporter.count_bar("padding", padding);
+    for first in (0..padding).step_by(STEP as usize) {
+        let prefixes: Vec<_> = (first..padding.min(first + STEP)).into_par_iter().map(|number| keys.padding(number)).collect();
+        builder.push(&prefixes)?;
+        bar.add(prefixes.len() as u64);
+    }
+    bar.finish();
+    Ok(padding)
+}
+
 /// Writes the set and the key, then makes them the verifier's current epoch, or the set that of the epoch which goes on, then destroys what was
 /// before: a crash in between leaves either the old or the new, whole. The cache says of rows what their tags are under the epoch's key, which
 /// holds whatever becomes of the set: so it may be replaced first.
@@ -373,9 +400,11 @@ fn finish(
     making: Making,
     summary: &InputSummary,
     tally: &Tally,
+    reporter: &Reporter,
 ) -> Result<Made, Failure> {
     let Making { peer, seed, keys, mut builder, caching } = making;
     let recalled = caching.map(|caching| caching.finish(home, &keys, &mut builder)).transpose()?;
+    let padding = args.pad_to.map_or(Ok(0), |pad_to| pad(&mut builder, &keys, pad_to, reporter))?;
     let parameters = SetParameters {
         suite: SUITE_RISTRETTO255,
         tokens_per_pair: ruleset.tokens_per_pair(),
@@ -418,7 +447,7 @@ fn finish(
             return Err(failure);
         }
     }
-    Ok(Made { peer, set, kept: seed.is_none(), recalled })
+    Ok(Made { peer, set, kept: seed.is_none(), recalled, padding })
 }
 
 /// Enters a set: with its key, as a new epoch, or as the next set of the one that goes on. Gives the set that it then took the place of.

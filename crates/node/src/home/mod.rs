@@ -31,12 +31,13 @@ pub use peers::{Peers, TrustChange};
 
 use crate::date::{rfc3339, unix_ms};
 use crate::failure::{Failure, io_cause};
-use crate::files::{is_writable, sync_directory, write_atomically};
+use crate::files::{is_writable, mode_within, sync_directory, write_atomically};
 
 const CONFIG: &str = "config.toml";
 const IDENTITY: &str = "identity.key";
 const STATEMENT: &str = "statement.key";
 const PEERS: &str = "peers.toml";
+const LEDGER: &str = "ledger.sqlite";
 const FOLDERS: [&str; 3] = ["epochs", "sets", "receipts"];
 
 /// An opened home: its configuration and its keys.
@@ -118,7 +119,8 @@ impl Home {
     /// Opens the home of a party with `role`.
     ///
     /// # Errors
-    /// Exit 3, by what is wrong: no home there, the other role's, damaged, a key that others may read, or a directory that cannot be written.
+    /// Exit 3, by what is wrong: no home there, the other role's, damaged, a key or a ledger that others may read, what others may write, or a
+    /// directory that cannot be written.
     pub fn open(directory: &Path, role: Role) -> Result<Self, Failure> {
         let shown = directory.display();
         let init = format!("make one: {} init --home {shown} --name \"NAME\"", role.program());
@@ -143,6 +145,7 @@ impl Home {
             return Err(Failure::input("other_role", format!("{shown} is the home of a {}", config.role))
                 .with_hint(format!("use {} with it, or give a {role}'s home", config.role.program())));
         }
+        check_modes(directory)?;
         let identity = SecretKey::read(&directory.join(IDENTITY))?;
         let statement = SecretKey::read(&directory.join(STATEMENT))?;
         if !is_writable(directory).unwrap_or(false) {
@@ -211,7 +214,7 @@ impl Home {
     /// The ledger's file.
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
-        self.directory.join("ledger.sqlite")
+        self.directory.join(LEDGER)
     }
 
     /// Whom this party trusts, read now: `serve` sees a change without a restart.
@@ -307,6 +310,30 @@ fn cannot_make(directory: &Path, error: &io::Error) -> Failure {
 fn read_only(directory: &Path) -> Failure {
     Failure::input("home_read_only", format!("the home {} cannot be written", directory.display()))
         .with_hint("keys, ledger and receipts live there: let this user write it (chmod u+w), or mount it writable")
+}
+
+/// Nobody else may write what says whom this party trusts, nor put files of their own into the home; nor read the ledger, which may have
+/// identifiers of records in it.
+fn check_modes(directory: &Path) -> Result<(), Failure> {
+    const WRITING: u32 = 0o022;
+    const ANYTHING: u32 = 0o077;
+    let files = [
+        (directory.to_owned(), WRITING, "700"),
+        (directory.join(CONFIG), WRITING, "600"),
+        (directory.join(PEERS), WRITING, "600"),
+        (directory.join(LEDGER), ANYTHING, "600"),
+        (directory.join(format!("{LEDGER}-wal")), ANYTHING, "600"),
+    ];
+    for (path, mask, due) in files {
+        let shown = path.display();
+        let mode =
+            mode_within(&path, mask).map_err(|e| Failure::input("home_damaged", format!("cannot look at {shown}: {}", io_cause(&e))))?;
+        if let Some(mode) = mode {
+            return Err(Failure::input("home_exposed", format!("{shown} is open to other users (mode {mode:04o})"))
+                .with_hint(format!("chmod {due} {shown}; find out who may have read or changed it")));
+        }
+    }
+    Ok(())
 }
 
 fn damaged(directory: &Path, file: &str, what: &str) -> Failure {

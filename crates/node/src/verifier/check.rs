@@ -174,6 +174,8 @@ struct Found {
 /// agreed, but by a disclosure that was agreed.
 fn look_up(answer: Answer, mut asked: Asked, pairs: u64, per_pair: u64) -> Result<Found, Failure> {
     let Answer { finished, set } = answer;
+    // Padding is of nobody: what agreed with it would be chance (SPEC PAD-3).
+    asked.retain(|(_, token)| token / per_pair < pairs);
     let tokens = set.join(&mut asked)?;
     let tags = asked.iter().filter(|(_, token)| tokens.binary_search(token).is_ok()).map(|(tag, _)| tag.0).collect();
     let mut matched = vec![false; pairs as usize];
@@ -192,6 +194,9 @@ fn rows(count: u64) -> String {
 fn say_what_is_asked(list: &List, reporter: &Reporter) {
     let left_out = list.summary.rows - list.pairs;
     reporter.note(&format!("{}: {} to submit, {left_out} not", rows(list.summary.rows), list.pairs));
+    if list.padding > 0 {
+        reporter.note(&format!("{} pairs of padding are asked after them, and charged like any other", list.padding));
+    }
     if list.duplicate_ids > 0 {
         let (count, verb) = (rows(list.duplicate_ids), if list.duplicate_ids == 1 { "repeats" } else { "repeat" });
         reporter.warn(&format!("{count} {verb} an id of an earlier row: tell results apart by `row`"));
@@ -292,6 +297,7 @@ impl Told<'_> {
             "authority": authority,
             "rows": counts.rows,
             "submitted": counts.submitted,
+            "padding": list.padding,
             "match": counts.matched,
             "no_match": counts.no_match,
             "not_submitted": counts.not_submitted,

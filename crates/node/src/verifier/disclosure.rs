@@ -22,7 +22,7 @@ use super::asking::{GOODBYE, resolve};
 use super::request::directory::{RequestDirectory, read_bounded};
 use crate::cli::CheckArgs;
 use crate::failure::{Exit, Failure, io_cause};
-use crate::files::{sync_directory, write_atomically};
+use crate::files::{mode_within, sync_directory, write_atomically};
 use crate::frames::{Traffic, send};
 use crate::home::Home;
 
@@ -108,10 +108,14 @@ pub(super) fn keep(
 /// What an earlier check of this request still owes the holder.
 ///
 /// # Errors
-/// Exit 3: it is damaged.
+/// Exit 3: it is damaged, or open to others.
 pub(super) fn pending(directory: &RequestDirectory) -> Result<Option<Vec<Frame>>, Failure> {
     let place = place(directory);
     let damaged = |what: String| Failure::input("disclosure_damaged", format!("{}: {what}", place.display()));
+    // It has the tags of what matched.
+    if mode_within(&place, 0o077).map_err(|error| damaged(io_cause(&error)))?.is_some() {
+        return Err(damaged("it is open to other users".to_owned()).with_hint(format!("chmod 600 {}", place.display())));
+    }
     let bytes = match read_bounded(&place, PENDING_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -8,6 +8,7 @@ use oblink_linkage::{Ruleset, TokenArena};
 use oblink_session::blind::Blinder;
 use oblink_session::commitment::{Salter, row_leaf};
 use oblink_session::merkle::{Accumulator, Hash, Tree};
+use rayon::prelude::*;
 
 use super::conditions::{Conditions, Persons, Verdict, tokens_in};
 use crate::failure::Failure;
@@ -15,6 +16,9 @@ use crate::pipeline::{cores, for_each_ordered};
 use crate::report::{Bar, Reporter};
 use crate::rows::{DuplicateIds, InputSummary, RowChunk, RowReader};
 use crate::tokens::tokenize;
+
+/// Dummies or leaves of padding that are made at a time.
+const PADDING_STEP: usize = 1 << 16;
 
 /// What a request commits to in its rows: which of them, and the salts of their leaves.
 pub(super) struct Commitment {
@@ -43,9 +47,12 @@ pub(super) struct List {
     /// 0: submitted; else one more than an index of `reasons`.
     fates: Vec<u8>,
     reasons: Vec<&'static str>,
-    /// T tokens for each submitted row, in order; slots that a row does not fill hold dummies (SPEC TOK-3).
+    /// T tokens for each submitted row, in order; slots that a row does not fill hold dummies (SPEC TOK-3). After them those of the padding.
     pub(super) tokens: TokenArena,
+    /// Submitted rows.
     pub(super) pairs: u64,
+    /// Pairs of dummies alone that are asked after them (SPEC PAD-1).
+    pub(super) padding: u64,
     pub(super) duplicate_ids: u64,
     pub(super) summary: InputSummary,
     /// Of a list that is read for a request.
@@ -79,15 +86,17 @@ struct Maker<'a> {
 }
 
 impl List {
-    /// Reads and tokenises the whole input, on all cores; for a request also judges its rows by the request's conditions, and hashes them.
+    /// Reads and tokenises the whole input, on all cores; for a request also judges its rows by the request's conditions, and hashes them. With
+    /// `pad_to`, so many pairs are asked in all.
     ///
     /// # Errors
-    /// Exit 3: as [`RowReader`]; a column that the conditions demand is not there.
+    /// Exit 3: as [`RowReader`]; a column that the conditions demand is not there; more rows can be submitted than `pad_to` says.
     pub(super) fn read(
         mut reader: RowReader,
         ruleset: &'static Ruleset,
         blinder: &Blinder,
         commitment: Option<&Commitment>,
+        pad_to: Option<u64>,
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
         if let Some(commitment) = commitment {
@@ -98,9 +107,10 @@ impl List {
         let committed = match commitment {
             None => {
                 maker.read(&mut reader, None, &bar, |_| Ok(()))?;
+                maker.pad(pad_to)?;
                 None
             }
-            Some(commitment) => Some(read_and_hash(&mut reader, &mut maker, commitment, &bar)?),
+            Some(commitment) => Some(read_and_hash(&mut reader, &mut maker, commitment, pad_to, &bar)?),
         };
         bar.finish();
         let Maker { mut list, duplicates, order_dates, .. } = maker;
@@ -108,6 +118,11 @@ impl List {
         list.duplicate_ids = duplicates.count();
         list.committed = committed.map(|committed| Committed { order_dates, ..committed });
         Ok(list)
+    }
+
+    /// The pairs that are asked: the submitted rows and the padding.
+    pub(super) fn asked(&self) -> u64 {
+        self.pairs + self.padding
     }
 
     /// The rows in order: number from 1, identifier, and `None` where it is submitted, else why not.
@@ -141,11 +156,25 @@ impl List {
 }
 
 /// Reads with two rows of workers: the first tokenises and judges, then rows are numbered in order, and the second salts and hashes them
-/// under their numbers.
-fn read_and_hash(reader: &mut RowReader, maker: &mut Maker<'_>, commitment: &Commitment, bar: &Bar) -> Result<Committed, Failure> {
+/// under their numbers. The padding has its leaves too (SPEC PAD-2).
+fn read_and_hash(
+    reader: &mut RowReader,
+    maker: &mut Maker<'_>,
+    commitment: &Commitment,
+    pad_to: Option<u64>,
+    bar: &Bar,
+) -> Result<Committed, Failure> {
     let (numbered_in, numbered_out) = sync_channel::<Numbered>(cores());
     let (mut accumulator, mut leaves) = (Accumulator::new(), Vec::new());
+    let mut keep = |hashes: Vec<Hash>| {
+        if commitment.keep_leaves {
+            leaves.extend(hashes);
+        } else {
+            accumulator.extend(hashes);
+        }
+    };
     thread::scope(|scope| {
+        let (reader, maker) = (&mut *reader, &mut *maker);
         let reading = scope.spawn(move || {
             // Where nobody takes them any more, the hashing has failed and says why.
             let gone = || Failure::bug("rows were not hashed");
@@ -154,18 +183,19 @@ fn read_and_hash(reader: &mut RowReader, maker: &mut Maker<'_>, commitment: &Com
         let hashing = for_each_ordered(
             move || Ok(numbered_out.recv().ok()),
             |numbered| hash_rows(&numbered, &commitment.salter),
-            |hashes: Vec<Hash>| {
-                if commitment.keep_leaves {
-                    leaves.extend(hashes);
-                } else {
-                    accumulator.extend(hashes);
-                }
+            |hashes| {
+                keep(hashes);
                 Ok(())
             },
         );
         let read = reading.join().unwrap_or_else(|_| Err(Failure::bug("the reading broke off")));
         hashing.and(read)
     })?;
+    maker.pad(pad_to)?;
+    let (own, asked) = (maker.list.pairs, maker.list.asked());
+    for first in (own..asked).step_by(PADDING_STEP) {
+        keep(padding_leaves(first, asked.min(first + PADDING_STEP as u64), &commitment.salter)?);
+    }
     let leaves = commitment.keep_leaves.then(|| Tree::new(leaves));
     let list_root = leaves.as_ref().map_or_else(|| accumulator.root(), Tree::root);
     Ok(Committed { list_root, leaves, order_dates: (0, 0) })
@@ -184,6 +214,12 @@ fn hash_rows(numbered: &Numbered, salter: &Salter) -> Result<Vec<Hash>, Failure>
     rows.into_iter().zip(salts).zip(numbered.first_pair..).map(hash).collect()
 }
 
+/// Leaves of padding pairs: of row 0, which no row is, and without fields (SPEC PAD-2).
+fn padding_leaves(first: u64, end: u64, salter: &Salter) -> Result<Vec<Hash>, Failure> {
+    let leaf = |(pair, salt)| row_leaf(&salt, pair, 0, &[]).map_err(|_| Failure::bug("padding cannot be committed to"));
+    (first..).zip(salter.salts(first, (end - first) as usize)).map(leaf).collect()
+}
+
 impl<'a> Maker<'a> {
     fn new(reader: &RowReader, ruleset: &'static Ruleset, blinder: &'a Blinder, commitment: Option<&Commitment>) -> Self {
         let list = List {
@@ -193,6 +229,7 @@ impl<'a> Maker<'a> {
             reasons: Vec::new(),
             tokens: TokenArena::new(),
             pairs: 0,
+            padding: 0,
             duplicate_ids: 0,
             summary: InputSummary { rows: 0, bytes: 0, sha256: [0; 32] },
             committed: None,
@@ -269,6 +306,24 @@ impl<'a> Maker<'a> {
         }
         self.list.pairs += 1;
         self.list.fates.push(0);
+        Ok(())
+    }
+
+    /// Pairs of dummies alone after the list's, up to `pad_to` in all (SPEC PAD-1). A list of which nothing can be asked is not padded either.
+    fn pad(&mut self, pad_to: Option<u64>) -> Result<(), Failure> {
+        let own = self.list.pairs;
+        let Some(pad_to) = pad_to.filter(|_| own > 0) else { return Ok(()) };
+        self.list.padding = pad_to.checked_sub(own).ok_or_else(|| {
+            Failure::input("over_pad_to", format!("{own} rows can be submitted, and --pad-to is {pad_to}: nobody was asked"))
+                .with_hint(format!("give a --pad-to of at least {own}, the same for all your lists; or ask in several lists"))
+        })?;
+        let (blinder, digest, per_pair) = (self.blinder, self.ruleset.digest(), u64::from(self.ruleset.tokens_per_pair()));
+        let end = pad_to * per_pair;
+        for first in (own * per_pair..end).step_by(PADDING_STEP) {
+            let indexes = first..end.min(first + PADDING_STEP as u64);
+            let dummies: Vec<Vec<u8>> = indexes.into_par_iter().map(|index| blinder.dummy(&digest, index)).collect();
+            dummies.iter().for_each(|dummy| self.list.tokens.push(dummy));
+        }
         Ok(())
     }
 

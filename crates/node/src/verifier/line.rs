@@ -226,7 +226,11 @@ async fn fetch_set(connection: &Connection, running: &Arc<Running>) -> Result<Ve
     let mut again = false;
     loop {
         let (dir, kept) = (sets.to_owned(), offer.clone());
-        let cached = blocking(move || Ok(VerifiedSet::open(&RealDisk, &set_path(&dir, &kept.set_id), &kept).ok())).await?;
+        let open = move || match VerifiedSet::open(&RealDisk, &set_path(&dir, &kept.set_id), &kept) {
+            Err(error @ StoreError::Exposed { .. }) => Err(error.into()),
+            opened => Ok(opened.ok()),
+        };
+        let cached = blocking(open).await?;
         if let Some(set) = cached {
             return Ok(set);
         }

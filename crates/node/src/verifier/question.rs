@@ -94,8 +94,8 @@ fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: KeptRun, 
     };
     let reader = RowReader::open(&args.csv.source(), &options)?;
     let blinder = Blinder::new(&seed, request_id);
-    let list = List::read(reader, ruleset, &blinder, None, reporter)?;
-    let request = match list.pairs {
+    let list = List::read(reader, ruleset, &blinder, None, args.pad_to, reporter)?;
+    let request = match list.asked() {
         0 => None,
         pairs => Some(
             Request::new(request_id, pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())

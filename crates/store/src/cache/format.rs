@@ -53,6 +53,9 @@ pub enum CacheFault {
     /// Its entries are not what was written, or were written under another key.
     #[error("it is damaged, or was made under another key")]
     Damaged,
+    /// Other users may open it.
+    #[error("it is open to other users")]
+    Exposed,
     /// The disk would not give it.
     #[error("it cannot be read: {0}")]
     Unreadable(std::io::ErrorKind),

@@ -53,6 +53,9 @@ impl KnownRows {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error)),
         };
+        if !file.is_private().map_err(unreadable)? {
+            return Err(CacheFault::Exposed);
+        }
         let entries = entries_in(file.length().map_err(unreadable)?)?;
         let room = (memory_bytes / INDEX_BYTES_PER_ENTRY).min(u64::from(u32::MAX));
         // No more than the file has bytes for.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{CheckpointFault, DIGEST_BYTES, Indexes, VERSION, fault_in};
 use crate::Error;
-use crate::disk::{Disk, DiskFile, directory_of};
+use crate::disk::{Disk, DiskFile, check_private, directory_of};
 
 const MAGIC: &[u8; 7] = b"OBLCKPT";
 /// Bytes of the header before its digest.
@@ -89,6 +89,7 @@ impl BatchLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(disk, path, session_id, tag_bytes),
             opened => opened.map_err(reading)?,
         };
+        check_private(&*file, path)?;
         let (due, digest) = header(session_id, tag_bytes);
         let mut found = [0; HEADER_BYTES + DIGEST_BYTES];
         let whole = read_up_to(&*file, 0, &mut found).map_err(reading)? == found.len();

@@ -31,7 +31,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::disk::{Disk, DiskLock, RemoveOnDrop, lock, sweep};
+use crate::disk::{Disk, DiskLock, RemoveOnDrop, check_private, lock, sweep};
 use batches::BatchLog;
 
 pub use batches::Reopened;
@@ -134,7 +134,7 @@ impl Checkpoint {
     /// What the run is of; `None` where there is no run.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`]: another version's, or damaged; [`Error::Disk`].
+    /// [`Error::Checkpoint`]: another version's, or damaged; [`Error::Exposed`]; [`Error::Disk`].
     pub fn read_run(&self) -> Result<Option<Run>, Error> {
         let path = self.path("run");
         let Some(bytes) = self.read(&path, RUN_BYTES_MAX)? else { return Ok(None) };
@@ -167,7 +167,7 @@ impl Checkpoint {
     /// What was kept of the session.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`]: another version's; [`Error::Disk`].
+    /// [`Error::Checkpoint`]: another version's; [`Error::Exposed`]; [`Error::Disk`].
     pub fn read_session(&self) -> Result<KeptSession, Error> {
         let path = self.path("session");
         let Some(bytes) = self.read(&path, SESSION_BYTES_MAX)? else { return Ok(KeptSession::None) };
@@ -192,7 +192,7 @@ impl Checkpoint {
     /// The file is cut after the last record that holds; batches of another session are thrown away.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`]: another version's; [`Error::Disk`], [`Error::NoSpace`].
+    /// [`Error::Checkpoint`]: another version's; [`Error::Exposed`]; [`Error::Disk`], [`Error::NoSpace`].
     pub fn open_batches(&mut self, session_id: &[u8; 16], tag_bytes: u8, take: impl FnMut(KeptBatch, Vec<Tag>)) -> Result<Reopened, Error> {
         self.log = None;
         let path = self.path("batches");
@@ -222,7 +222,7 @@ impl Checkpoint {
     /// The receipt that was kept; `None` also where it is damaged or another version's: the holder gives it again (SPEC END-4).
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// [`Error::Exposed`]; [`Error::Disk`].
     pub fn read_receipt(&self) -> Result<Option<KeptReceipt>, Error> {
         let bytes = self.read(&self.path("receipt"), SESSION_BYTES_MAX)?;
         Ok(bytes.as_ref().and_then(|bytes| body_of(bytes, Kind::Receipt).ok()).and_then(KeptReceipt::from_body))
@@ -275,6 +275,7 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(reading)?,
         };
+        check_private(&*file, path)?;
         let length = file.length().map_err(reading)?;
         if length > max {
             return Err(fault_in(path, CheckpointFault::Damaged));

@@ -357,3 +357,21 @@ proptest! {
         prop_assert!(batches_of(&mut checkpoint, &SESSION).0.is_empty());
     }
 }
+
+/// What others may read is refused: it has the seed, or the tags.
+#[test]
+fn files_that_others_may_read_are_refused() {
+    for name in ["run", "session", "batches", "receipt"] {
+        let (_folder, dir) = folder();
+        fill(&dir, 2);
+        std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let mut checkpoint = open(&dir);
+        let error = match name {
+            "run" => checkpoint.read_run().err(),
+            "session" => checkpoint.read_session().err(),
+            "receipt" => checkpoint.read_receipt().err(),
+            _ => checkpoint.open_batches(&SESSION, 11, |_, _| ()).err(),
+        };
+        assert!(matches!(error, Some(Error::Exposed { .. })), "{name}: {error:?}");
+    }
+}

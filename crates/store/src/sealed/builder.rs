@@ -119,6 +119,26 @@ impl SetBuilder {
         Ok(())
     }
 
+    /// How many distinct prefixes were pushed so far. What is in memory is sorted for it, and runs that were written are read once.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::NoSpace`]; [`Error::Corrupt`] where a run is not what was written to it.
+    pub fn distinct(&mut self) -> Result<u64, Error> {
+        self.sort();
+        if self.runs.len() == 0 {
+            return Ok(self.tags.len() as u64);
+        }
+        if !self.tags.is_empty() {
+            self.spill()?;
+        }
+        self.runs.reduce(self.fan_in, self.buffer_bytes)?;
+        let (mut merged, mut count) = (self.runs.merge(self.buffer_bytes)?, 0);
+        while merged.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// The runs, for the cache that is made beside the set.
     pub(crate) fn runs(&self) -> &Runs<u128> {
         &self.runs

@@ -6,7 +6,7 @@ use oblink_session::set::SetOffer;
 
 use super::reader::{Origin, SetReader};
 use crate::Error;
-use crate::disk::{Cursor, Disk, DiskFile};
+use crate::disk::{Cursor, Disk, DiskFile, open_private};
 
 /// A sealed set on the holder's disk, checked whole when it was opened (or written by this very process).
 ///
@@ -22,9 +22,9 @@ impl SealedSet {
     /// Opens a set and reads it through, every check of SPEC SET-4 included.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the file is not a sealed set; [`Error::Disk`] (`NotFound` where there is none).
+    /// [`Error::Corrupt`] where the file is not a sealed set; [`Error::Exposed`]; [`Error::Disk`] (`NotFound` where there is none).
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
-        let file = disk.open(path).map_err(|error| Error::disk("opening", path, error))?;
+        let file = open_private(disk, path)?;
         let offer = read_through(&*file, path)?;
         Ok(Self { offer, path: path.to_owned(), file })
     }

@@ -7,7 +7,7 @@ use oblink_session::tag::Tag;
 
 use super::reader::{Origin, SetReader, check_against};
 use crate::Error;
-use crate::disk::{Cursor, Disk, DiskFile};
+use crate::disk::{Cursor, Disk, DiskFile, open_private};
 
 /// A sealed set that is whole, is the one offered, and holds to every rule of its format (SPEC SET-7): the only thing that tags can be
 /// looked up in.
@@ -22,10 +22,10 @@ impl VerifiedSet {
     /// Opens a set that an earlier session verified, and verifies it again.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the file is not the set offered (remove it and fetch it again); [`Error::Disk`] (`NotFound` where there is
-    /// none).
+    /// [`Error::Corrupt`] where the file is not the set offered (remove it and fetch it again); [`Error::Exposed`]; [`Error::Disk`] (`NotFound`
+    /// where there is none).
     pub fn open(disk: &dyn Disk, path: &Path, offer: &SetOffer) -> Result<Self, Error> {
-        let file = disk.open(path).map_err(|error| Error::disk("opening", path, error))?;
+        let file = open_private(disk, path)?;
         let reader = SetReader::new(Cursor::new(&*file), Origin::Own(path.to_owned()))?;
         check_against(reader, offer)?;
         Ok(Self::checked(path.to_owned(), file, offer.clone()))

@@ -50,8 +50,9 @@ pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Fail
     };
     let findings = [findings, asked_findings(args, &sample, manifest.pairs), check(&sample, request, manifest, ruleset)].concat();
 
+    let padding = sample.rows.iter().filter(|row| row.row == 0).count();
     reporter.json(&json!({
-        "audit": "sample", "request_digest": to_hex(&request.digest()), "rows": sample.rows.len(), "batches": sample.batches.len(), "seed": sample.seed,
+        "audit": "sample", "request_digest": to_hex(&request.digest()), "rows": sample.rows.len(), "padding": padding, "batches": sample.batches.len(), "seed": sample.seed,
         "seed_compared": args.seed.is_some(), "n_compared": args.n.is_some(), "agrees": findings.is_empty(), "findings": findings,
     }));
     if findings.is_empty() {
@@ -63,8 +64,9 @@ pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Fail
                 "Seed and number were not compared with your own: give --seed and --n. Whoever chooses the seed chooses the rows."
             }
         };
+        let padded = if padding > 0 { format!(" {padding} of them are padding, and ask about nobody.") } else { String::new() };
         reporter.answer(&format!(
-            "{} of {} pairs, drawn by seed {}, are what was approved: each row is under list_root, and its blinded tokens are in batches under blinded_root.\n{asked} A sample says of the other rows what a sample says.",
+            "{} of {} pairs, drawn by seed {}, are what was approved: each row is under list_root, and its blinded tokens are in batches under blinded_root.{padded}\n{asked} A sample says of the other rows what a sample says.",
             sample.rows.len(),
             manifest.pairs,
             sample.seed,
@@ -124,7 +126,8 @@ fn check(sample: &Sample, request: &Request, manifest: &Manifest, ruleset: &Rule
     }
     for row in &sample.rows {
         if let Err(what) = check_row(row, request, manifest, ruleset, &batches) {
-            findings.push(format!("row {}: {what}", row.row));
+            let which = if row.row == 0 { format!("pair {} (padding)", row.pair) } else { format!("row {}", row.row) };
+            findings.push(format!("{which}: {what}"));
         }
     }
     findings
@@ -154,7 +157,9 @@ fn check_row(
     batches: &BTreeMap<u64, Vec<[u8; NE]>>,
 ) -> Result<(), &'static str> {
     let places: Option<Vec<usize>> = row.fields.iter().map(|(name, _)| ROW_FIELDS.iter().position(|known| known == name)).collect();
-    if !places.is_some_and(|places| places.is_sorted_by(|a, b| a < b)) {
+    // Row 0 is no row: such a pair is padding, and all its slots are dummies (SPEC PAD-2).
+    let is_padding = row.row == 0;
+    if is_padding != row.fields.is_empty() || !places.is_some_and(|places| places.is_sorted_by(|a, b| a < b)) {
         return Err("its fields are not a row's");
     }
     let fields: Vec<(&str, &str)> = row.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -164,9 +169,15 @@ fn check_row(
     if !verify_inclusion(&leaf, row.pair, manifest.pairs, &path, &manifest.list_root) {
         return Err("it is not under list_root");
     }
-    check_conditions(&fields, manifest)?;
-
-    let tokens = tokens(row, &fields, manifest, ruleset)?;
+    let mut tokens = Vec::new();
+    if !is_padding {
+        check_conditions(&fields, manifest)?;
+        tokens.extend(own_tokens(&fields, ruleset)?);
+    }
+    for dummy in &row.dummies {
+        let content = from_hex(dummy).ok_or("a dummy of it is none")?;
+        tokens.push(dummy_token(&manifest.ruleset_digest, &content));
+    }
     if tokens.len() != row.blinds.len() || tokens.len() != usize::from(manifest.tokens_per_pair) {
         return Err("it does not have as many tokens as a pair has");
     }
@@ -201,8 +212,8 @@ fn check_conditions(fields: &[(&str, &str)], manifest: &Manifest) -> Result<(), 
     Ok(())
 }
 
-/// The tokens of a row: its own by the ruleset, and dummies in the slots that are left.
-fn tokens(row: &OpenedRow, fields: &[(&str, &str)], manifest: &Manifest, ruleset: &Ruleset) -> Result<Vec<Vec<u8>>, &'static str> {
+/// The tokens of a row by the ruleset.
+fn own_tokens(fields: &[(&str, &str)], ruleset: &Ruleset) -> Result<Vec<Vec<u8>>, &'static str> {
     let by_name: BTreeMap<&str, &str> = fields.iter().copied().collect();
     let names: BTreeSet<&str> = by_name.keys().copied().collect();
     let of = |name: &str| by_name.get(name).copied().unwrap_or_default();
@@ -215,12 +226,7 @@ fn tokens(row: &OpenedRow, fields: &[(&str, &str)], manifest: &Manifest, ruleset
     let view = Row { name, address, unit: of("unit"), city: of("city"), state: of("state"), postal_code: of("postal_code") };
     let mut arena = TokenArena::new();
     ruleset.tokenize(&view, &mut arena).map_err(|_| "the ruleset leaves it out")?;
-    let mut tokens: Vec<Vec<u8>> = arena.iter().map(<[u8]>::to_vec).collect();
-    for dummy in &row.dummies {
-        let content = from_hex(dummy).ok_or("a dummy of it is none")?;
-        tokens.push(dummy_token(&manifest.ruleset_digest, &content));
-    }
-    Ok(tokens)
+    Ok(arena.iter().map(<[u8]>::to_vec).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! {"batches":[{"elements":HEX,"index":N,"path":[HEX32,…]},…],"format":"oblink/audit-sample/1","request_digest":HEX32,
 //!  "rows":[{"blinds":[HEX32,…],"dummies":[HEX32,…],"fields":[[NAME,VALUE],…],"pair":N,"path":[HEX32,…],"row":N,"salt":HEX32},…],"seed":N}
 //! ```
-//! Rows in the order of the draw, batches in that of their indexes: those that a token of a row is in, each with all its elements, end to end.
+//! A padding pair has row 0 and no fields (SPEC PAD-2). Rows in the order of the draw, batches in that of their indexes: those that a token of a row is in, each with all its elements, end to end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -59,7 +59,7 @@ pub(super) struct OpenedBatch {
 pub(super) struct OpenedRow {
     /// One for each of the pair's T tokens.
     pub(super) blinds: Vec<String>,
-    /// Contents of the dummies in the slots that the row leaves free.
+    /// Contents of the dummies in the slots that the row leaves free: all, of a padding pair.
     pub(super) dummies: Vec<String>,
     pub(super) fields: Vec<(String, String)>,
     pub(super) pair: u64,
@@ -126,7 +126,7 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
         // A number that JSON readers of all kinds take.
         None => u64::from_be_bytes(*system_bytes()?) >> 11,
     };
-    let drawn = draw(&request.digest(), seed, list.pairs, u64::from(args.n));
+    let drawn = draw(&request.digest(), seed, list.asked(), u64::from(args.n));
     let mut fields = fields_of(&file, &list, &drawn)?;
     let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
     let salter = Salter::new(&secret.salt_seed, secret.request_id);
@@ -135,7 +135,8 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
     let per_pair = u64::from(manifest.tokens_per_pair);
     let (mut rows, mut touched) = (Vec::with_capacity(drawn.len()), BTreeSet::new());
     for pair in drawn {
-        let (row, fields) = fields.remove(&pair).ok_or_else(|| Failure::input("input_changed", "the input changed while it was read"))?;
+        let of_row = if pair < list.pairs { fields.remove(&pair) } else { Some((0, Vec::new())) };
+        let (row, fields) = of_row.ok_or_else(|| Failure::input("input_changed", "the input changed while it was read"))?;
         let (mut blinds, mut dummies) = (Vec::new(), Vec::new());
         for token in list.tokens((pair * per_pair) as usize, per_pair as usize)?.into_iter().zip(pair * per_pair..) {
             let (token, index) = token;

@@ -23,6 +23,7 @@ use oblink_session::request::{Manifest, Request, from_hex, to_hex};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::cli::PAD_TO_MAX;
 use crate::date::Date;
 use crate::failure::{Failure, io_cause};
 use crate::files::{directory_of, read_secret, sync_directory, write_atomically};
@@ -46,6 +47,8 @@ pub(in crate::verifier) struct Secret {
     pub(in crate::verifier) salt_seed: SaltSeed,
     /// The day on which the list was made: no order's date in it is later.
     pub(in crate::verifier) as_of: Date,
+    /// How many pairs are asked in all, where the list is padded (SPEC PAD-1).
+    pub(in crate::verifier) pad_to: Option<u64>,
 }
 
 /// The `format` of secret.json.
@@ -58,18 +61,20 @@ struct SecretFile {
     as_of: u32,
     blind_seed: String,
     format: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pad_to: Option<u64>,
     request_id: String,
     salt_seed: String,
 }
 
 impl Secret {
-    /// Fresh seeds for a request of today.
+    /// Fresh seeds for a request of today, padded to so many pairs.
     ///
     /// # Errors
     /// Exit 3: the system gave no random bytes.
-    pub(in crate::verifier) fn generate(request_id: [u8; 16], as_of: Date) -> Result<Self, Failure> {
+    pub(in crate::verifier) fn generate(request_id: [u8; 16], as_of: Date, pad_to: Option<u64>) -> Result<Self, Failure> {
         let (blind_seed, salt_seed) = (BlindSeed::from_bytes(system_bytes()?), SaltSeed::from_bytes(system_bytes()?));
-        Ok(Self { request_id, blind_seed, salt_seed, as_of })
+        Ok(Self { request_id, blind_seed, salt_seed, as_of, pad_to })
     }
 
     fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -77,6 +82,7 @@ impl Secret {
             as_of: self.as_of.yyyymmdd(),
             blind_seed: to_hex(&self.blind_seed.to_bytes()[..]),
             format: SECRET_FORMAT.to_owned(),
+            pad_to: self.pad_to,
             request_id: to_hex(&self.request_id),
             salt_seed: to_hex(&self.salt_seed.to_bytes()[..]),
         };
@@ -90,8 +96,10 @@ impl Secret {
             blind_seed: BlindSeed::from_bytes(Zeroizing::new(from_hex(&file.blind_seed)?)),
             salt_seed: SaltSeed::from_bytes(Zeroizing::new(from_hex(&file.salt_seed)?)),
             as_of: Date::from_yyyymmdd(file.as_of)?,
+            pad_to: file.pad_to,
         };
-        (file.format == SECRET_FORMAT).then_some(secret)
+        // Whoever pads, pads before anything else is compared: no damaged number is to fill the memory.
+        (file.format == SECRET_FORMAT && secret.pad_to.is_none_or(|pairs| (1..=PAD_TO_MAX).contains(&pairs))).then_some(secret)
     }
 
     /// Reads a secret part that nobody else may read.

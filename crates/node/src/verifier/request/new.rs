@@ -40,7 +40,7 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
         return Err(Failure::input("not_after", "the request would be over before it begins").with_hint("give a later --not-after"));
     }
 
-    let secret = Secret::generate(*system_bytes()?, today)?;
+    let secret = Secret::generate(*system_bytes()?, today, args.pad_to)?;
     let required_columns = conditions.required().map(str::to_owned).collect();
     let file = ListFile::new(args.csv.source(), args.csv.options(), args.person_id.as_deref());
     let list = read_list(&file, ruleset, conditions, &secret, false, reporter)?;
@@ -50,7 +50,7 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
             .with_hint(format!("left out: {}", counts(&left_out))));
     }
     let plain =
-        Request::new(secret.request_id, list.pairs, BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
+        Request::new(secret.request_id, list.asked(), BATCH_TOKENS_DEFAULT, ruleset.name(), ruleset.digest(), ruleset.tokens_per_pair())
             .map_err(|error| Failure::input("request", error.to_string()))?;
     let bar = reporter.count_bar("blinding", plain.tokens());
     let batches = blind_all(&plain, &Blinder::new(&secret.blind_seed, secret.request_id), &list, &bar)?;
@@ -80,7 +80,7 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
         not_before_unix_ms,
         order_date_earliest: committed.order_dates.0,
         order_date_latest: committed.order_dates.1,
-        pairs: list.pairs,
+        pairs: list.asked(),
         purpose: args.purpose.clone(),
         request_id: secret.request_id,
         required_columns,
@@ -92,24 +92,26 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
     })
     .map_err(|error| Failure::input("request", error.to_string()).with_hint("a name has 1 to 1,024 bytes, no control or invisible characters and no blank at either end: see --verifier-name, --holder-name"))?;
     write(&args.out, &request, &secret, &batches)?;
-    say(args, &request, reporter)
+    say(args, &request, list.padding, reporter)
 }
 
-fn say(args: &RequestNewArgs, request: &Request, reporter: &Reporter) -> Result<(), Failure> {
+fn say(args: &RequestNewArgs, request: &Request, padding: u64, reporter: &Reporter) -> Result<(), Failure> {
     let manifest = request.manifest().ok_or_else(|| Failure::bug("the new request has no manifest"))?;
     reporter.json(&json!({
         "request": args.out.display().to_string(),
         "request_id": to_hex(request.id()),
         "request_digest": to_hex(&request.digest()),
         "pairs": request.pairs(),
+        "padding": padding,
         "tokens": request.tokens(),
         "left_out": manifest.left_out,
         "list_root": to_hex(&manifest.list_root),
         "blinded_root": to_hex(&manifest.blinded_root),
     }));
     let out = args.out.display();
+    let of_which = if padding > 0 { format!(" ({padding} of them padding)") } else { String::new() };
     reporter.answer(&format!(
-        "A request of {} pairs was made in {out}; left out: {}.\n\
+        "A request of {} pairs{of_which} was made in {out}; left out: {}.\n\
          Its digest: {}\n\
          Each official reads it:\n  oblink-verifier request show --request {out}\n\
          and signs it:\n  ssh-keygen -Y sign -n request@oblink-1 -f KEY {out}/request.json\n\

@@ -39,7 +39,7 @@ impl ListFile {
     }
 }
 
-/// Reads the list for a request: its columns and its conditions with it.
+/// Reads the list for a request: its columns, its conditions and its padding with it.
 ///
 /// # Errors
 /// Exit 3: as [`List::read`].
@@ -52,7 +52,7 @@ pub(in crate::verifier) fn read_list(
     reporter: &Reporter,
 ) -> Result<List, Failure> {
     let commitment = Commitment { conditions, salter: Salter::new(&secret.salt_seed, secret.request_id), keep_leaves };
-    List::read(file.open()?, ruleset, &Blinder::new(&secret.blind_seed, secret.request_id), Some(&commitment), reporter)
+    List::read(file.open()?, ruleset, &Blinder::new(&secret.blind_seed, secret.request_id), Some(&commitment), secret.pad_to, reporter)
 }
 
 /// Blinds batch `index` of a request anew, on all cores (SPEC BLD-1).
@@ -96,7 +96,7 @@ pub(in crate::verifier) fn list_differences(manifest: &Manifest, list: &List) ->
     let committed = list.committed.as_ref();
     let dates = committed.map_or((0, 0), |committed| committed.order_dates);
     let members = [
-        ("pairs", list.pairs == manifest.pairs),
+        ("pairs", list.asked() == manifest.pairs),
         ("left_out", list.left_out() == manifest.left_out),
         ("list_root", committed.is_some_and(|committed| committed.list_root == manifest.list_root)),
         ("order_date_earliest", dates.0 == manifest.order_date_earliest),

@@ -29,17 +29,22 @@ pub(super) fn show(args: &RequestShowArgs, reporter: &Reporter) -> Result<(), Fa
         _ => None,
     };
     let mut object = request_view::object(&directory.path().display().to_string(), directory.request(), manifest, &signatures);
-    let verdict = verified.as_ref().map(|differences| json!({ "agrees": differences.is_empty(), "differs": differences }));
+    let verdict = verified
+        .as_ref()
+        .map(|(differences, padding)| json!({ "agrees": differences.is_empty(), "differs": differences, "padding": padding }));
     object.insert("verified".to_owned(), json!(verdict));
     reporter.json(&Value::Object(object));
     reporter.answer(&request_view::lines(directory.request(), manifest, &signatures).join("\n"));
     match verified {
         None => Ok(()),
-        Some(differences) if differences.is_empty() => {
+        Some((differences, padding)) if differences.is_empty() => {
             reporter.answer("Computed again from the list and the secret part: rows, counts, dates, seed and every batch agree.");
+            if padding > 0 {
+                reporter.answer(&format!("{padding} of its pairs are padding: they ask about nobody."));
+            }
             Ok(())
         }
-        Some(differences) => Err(Failure::input(
+        Some((differences, _)) => Err(Failure::input(
             "request_differs",
             format!("the request is not what the list and the secret part make: {}", differences.join(", ")),
         )
@@ -49,12 +54,13 @@ pub(super) fn show(args: &RequestShowArgs, reporter: &Reporter) -> Result<(), Fa
     }
 }
 
+/// What does not agree, and how many of the pairs are padding.
 fn differences(
     args: &RequestShowArgs,
     input: &std::path::Path,
     directory: &RequestDirectory,
     reporter: &Reporter,
-) -> Result<Vec<&'static str>, Failure> {
+) -> Result<(Vec<&'static str>, u64), Failure> {
     let manifest = directory.manifest()?;
     let secret = Secret::read(&args.secret.clone().unwrap_or_else(|| directory.secret()))?;
     let ruleset = ruleset_by_name(&manifest.ruleset)?;
@@ -70,9 +76,9 @@ fn differences(
     let file = ListFile::new(Source::from_path(input), args.format.options(), args.person_id.as_deref());
     let list = read_list(&file, ruleset, conditions, &secret, false, reporter)?;
     differences.extend(list_differences(manifest, &list));
-    if list.pairs != manifest.pairs || ruleset.tokens_per_pair() != manifest.tokens_per_pair {
+    if list.asked() != manifest.pairs || ruleset.tokens_per_pair() != manifest.tokens_per_pair {
         differences.push("blinded_root");
-        return Ok(differences);
+        return Ok((differences, list.padding));
     }
     let bar = reporter.count_bar("blinding", directory.request().tokens());
     let batches = blind_all(directory.request(), &Blinder::new(&secret.blind_seed, secret.request_id), &list, &bar)?;
@@ -84,5 +90,5 @@ fn differences(
     if args.request.is_dir() && directory.has_batches() && directory.batches().map_or(true, |kept| kept != batches) {
         differences.push("batches.bin");
     }
-    Ok(differences)
+    Ok((differences, list.padding))
 }

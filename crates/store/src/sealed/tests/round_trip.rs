@@ -305,3 +305,23 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     }
     assert!(full > 5, "{full}");
 }
+
+/// What was pushed is counted without what was pushed twice, in memory and over runs; a build that was counted goes on as if it had not been.
+#[test]
+fn what_was_pushed_is_counted() {
+    for capacity in [1 << 20, 100, 7] {
+        let home = tempfile::tempdir().unwrap();
+        let build = |count: bool| {
+            let name = if count { "counted" } else { "plain" };
+            let mut builder = SetBuilder::with_sizes(Arc::new(RealDisk), &home.path().join(name), capacity, 2, 64).unwrap();
+            for i in 0..1_000_u64 {
+                builder.push(&as_prefixes(&[prefix(i % 500)])).unwrap();
+                if count && i % 333 == 0 {
+                    assert_eq!(builder.distinct().unwrap(), (i + 1).min(500), "after {i}");
+                }
+            }
+            builder.finish(&parameters(1 << 24), &home.path().join(format!("{name}.oblset"))).unwrap().offer().clone()
+        };
+        assert_eq!(build(true), build(false), "{capacity} in memory");
+    }
+}
