@@ -4,6 +4,7 @@
 use oblink_tests::long_run::{Plan, run};
 
 #[test]
+#[ignore = "half a minute and more: run by hand with --ignored"]
 fn serve_keeps_nothing_of_sessions_but_the_ledger_and_receipts() {
     let plan = Plan::short();
     let outcome = run(&plan, &mut |line| println!("{line}"));
