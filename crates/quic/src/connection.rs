@@ -32,10 +32,7 @@ pub(crate) enum Own {
     /// At the dialer: the socket.
     Socket(quinn::Endpoint),
     /// At the listener: one of its places, and how many streams the dialer may get.
-    Place {
-        _place: OwnedSemaphorePermit,
-        streams: u32,
-    },
+    Place { _place: OwnedSemaphorePermit, streams: u32 },
 }
 
 impl Connection {
