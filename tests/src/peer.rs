@@ -222,6 +222,14 @@ impl Peer {
         no.code()
     }
 
+    /// The session that this Hello and this Welcome make.
+    #[must_use]
+    pub fn admitted(&self, hello: &Hello, welcome: Welcome) -> Admitted {
+        let request_digest = Sha256::digest(&hello.request).into();
+        let session_id = session_id(&self.verifier, &self.holder, &hello.nonce, &welcome.nonce, &request_digest);
+        Admitted { welcome, session_id, request_digest }
+    }
+
     /// A batch with a statement that holds, whatever its elements, index and path.
     #[must_use]
     pub fn batch(&self, admitted: &Admitted, index: u64, elements: &[[u8; 32]], path: Vec<[u8; 32]>) -> Batch {
@@ -270,10 +278,7 @@ impl Line<'_> {
             self.to.send(frame.kind as u8, &[&frame.body]).await.map_err(gone)?;
             receive(self.peer, &mut self.from, FrameType::Welcome).await
         })?;
-        let welcome = Welcome::from_frame(&welcome).unwrap();
-        let request_digest = Sha256::digest(&hello.request).into();
-        let session_id = session_id(&self.peer.verifier, &self.peer.holder, &hello.nonce, &welcome.nonce, &request_digest);
-        Ok(Admitted { welcome, session_id, request_digest })
+        Ok(self.peer.admitted(hello, Welcome::from_frame(&welcome).unwrap()))
     }
 
     /// Asks a batch on a stream of its own, and counts what comes.

@@ -118,6 +118,12 @@ impl Serving {
         self.objects.try_iter().collect()
     }
 
+    /// The next object, if one has come already.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Value> {
+        self.objects.try_recv().ok()
+    }
+
     /// What it has said to people so far.
     #[must_use]
     pub fn stderr(&self) -> String {

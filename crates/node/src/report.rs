@@ -33,11 +33,12 @@ impl Reporter {
 
     /// Logs to stderr: warnings, or more by `verbose`, or what the filter in `OBLINK_LOG` says.
     pub fn install_log(&self, verbose: u8) {
+        // What the transport's libraries warn of, anybody can bring about with a packet.
         let level = match (self.quiet, verbose) {
             (true, _) => "error",
-            (false, 0) => "warn",
-            (false, 1) => "warn,oblink_node=info,oblink_quic=info",
-            (false, 2) => "warn,oblink_node=debug,oblink_quic=debug",
+            (false, 0) => "warn,quinn=error,quinn_proto=error,quinn_udp=error",
+            (false, 1) => "warn,quinn=error,quinn_proto=error,quinn_udp=error,oblink_node=info,oblink_quic=info",
+            (false, 2) => "warn,quinn=error,quinn_proto=error,quinn_udp=error,oblink_node=debug,oblink_quic=debug",
             (false, _) => "info,oblink_node=trace,oblink_quic=trace",
         };
         let filter =

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use quinn::VarInt;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Ends;
+use crate::transport::CONNECTION_WINDOW;
 use crate::{Error, Fingerprint, FrameReceiver, FrameSender, tls};
 
 /// A connection to an authenticated, pinned peer. A clone is another handle to it; when the last handle and stream are gone, the connection
@@ -19,20 +21,27 @@ use crate::{Error, Fingerprint, FrameReceiver, FrameSender, tls};
 #[derive(Clone)]
 pub struct Connection {
     inner: quinn::Connection,
-    /// At the dialer: the socket that this connection has to itself.
-    own: Option<quinn::Endpoint>,
+    own: Arc<Own>,
     ends: Arc<Ends>,
     peer: Fingerprint,
     stall: Duration,
 }
 
+/// What a connection has to itself, until its last handle is gone.
+pub(crate) enum Own {
+    /// At the dialer: the socket.
+    Socket(quinn::Endpoint),
+    /// At the listener: one of its places, and how many streams the dialer may get.
+    Place { _place: OwnedSemaphorePermit, streams: u32 },
+}
+
 impl Connection {
     /// Reads the peer's identity off a completed handshake.
-    pub(crate) fn new(inner: quinn::Connection, own: Option<quinn::Endpoint>, ends: Ends, stall: Duration) -> Result<Self, Error> {
+    pub(crate) fn new(inner: quinn::Connection, own: Own, ends: Ends, stall: Duration) -> Result<Self, Error> {
         let missing = || Error::Handshake { detail: "the peer's certificate is missing or cannot be read".into() };
         let chain = inner.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok()).ok_or_else(missing)?;
         let peer = chain.first().and_then(|certificate| tls::fingerprint_of(certificate).ok()).ok_or_else(missing)?;
-        Ok(Self { inner, own, ends: Arc::new(ends), peer, stall })
+        Ok(Self { inner, own: Arc::new(own), ends: Arc::new(ends), peer, stall })
     }
 
     /// The peer's identity, proved in the handshake.
@@ -50,7 +59,16 @@ impl Connection {
         self.inner.rtt()
     }
 
-    /// Opens a stream; at the dialer alone (SPEC TRN-3). Waits while [`crate::Options::streams_max`] of the listener's are open. The
+    /// At the listener: lets the dialer have [`crate::Options::streams_max`] streams open, and send on them as much as fills the windows. Until
+    /// then it has one, and a megabyte: whoever is pinned, but has not been admitted to anything, takes up no more. At the dialer, nothing.
+    pub fn widen(&self) {
+        if let Own::Place { streams, .. } = &*self.own {
+            self.inner.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
+            self.inner.set_max_concurrent_bi_streams(VarInt::from_u32(*streams));
+        }
+    }
+
+    /// Opens a stream; at the dialer alone (SPEC TRN-3). Waits while as many as the listener allows are open. The
     /// listener learns of it with the first frame.
     ///
     /// # Errors
@@ -93,7 +111,7 @@ impl Connection {
     /// At the dialer, after [`Self::close`]: gives the transport up to `wait` to tell the peer. Without it, a program that ends at once
     /// leaves the peer waiting for its idle timeout. At the listener it returns at once; [`crate::Listener::close`] does this for all.
     pub async fn drained(&self, wait: Duration) {
-        if let Some(endpoint) = &self.own {
+        if let Own::Socket(endpoint) = &*self.own {
             // At the end of `wait` there is nothing left to do.
             let _ = tokio::time::timeout(wait, endpoint.wait_idle()).await;
         }

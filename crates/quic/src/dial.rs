@@ -9,8 +9,9 @@ use quinn::{ConnectError, ConnectionError};
 use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 
+use crate::connection::Own;
 use crate::error::Ends;
-use crate::transport::{endpoint, plain, transport};
+use crate::transport::{CONNECTION_WINDOW, endpoint, plain, transport};
 use crate::{Connection, Error, Fingerprint, Identity, Options, tls};
 
 /// TLS wants a name even where none is sent and none is looked at.
@@ -37,7 +38,7 @@ pub async fn dial(address: SocketAddr, identity: &Identity, pin: Fingerprint, op
     let crypto = tls::dialer(tls::provider()?, identity, pin, seen.clone())?;
     let mut config = quinn::ClientConfig::new(crypto);
     // The listener opens no streams (SPEC TRN-3).
-    config.transport_config(transport(options, 0)?);
+    config.transport_config(transport(options, 0, CONNECTION_WINDOW)?);
     config.token_store(Arc::new(quinn::NoneTokenStore));
     let ends = Ends { ours: identity.fingerprint(), pinned: Some(pin), seen, address: plain(address) };
     dial_with(address, config, ends, options).await
@@ -60,7 +61,7 @@ pub(crate) async fn dial_with(
         reason = why_silent(address) => return Err(reason),
     };
     match result {
-        Ok(Ok(connection)) => Connection::new(connection, Some(endpoint), ends, options.stall_timeout),
+        Ok(Ok(connection)) => Connection::new(connection, Own::Socket(endpoint), ends, options.stall_timeout),
         Err(_) | Ok(Err(ConnectionError::TimedOut)) => Err(Error::NoAnswer { address: ends.address, waited: options.handshake_timeout }),
         Ok(Err(error)) => {
             // The listener should learn why it was left: then its log says so too.

@@ -127,6 +127,13 @@ pub enum Error {
         address: SocketAddr,
     },
 
+    /// At the listener: there is no place for one more connection.
+    #[error("turned a dialer away: {most} connections are open, and no more may be")]
+    Full {
+        /// Connections that may be open.
+        most: usize,
+    },
+
     /// At the dialer: the listener showed another identity than the pinned one.
     #[error("{address} is not the pinned peer: it showed the identity {seen}, pinned is {pinned}")]
     NotThePinnedPeer {
@@ -247,7 +254,7 @@ impl Error {
             Self::AddressInUse { .. } | Self::AddressDenied { .. } | Self::AddressUnavailable { .. } | Self::Socket { .. } => Blame::Here,
             Self::NoCommonProtocol { .. } => Blame::Here,
             Self::NothingListens { .. } | Self::NoRoute { .. } | Self::NoAnswer { .. } | Self::HandshakeTimeout { .. } => Blame::Line,
-            Self::Lost { .. } | Self::Restarted { .. } | Self::Busy { .. } | Self::Stalled { .. } => Blame::Line,
+            Self::Lost { .. } | Self::Restarted { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Stalled { .. } => Blame::Line,
             Self::NotTrusted { .. } | Self::CertificateRequired { .. } | Self::Abandoned { .. } | Self::Closed { .. } => Blame::Refused,
             Self::NotThePinnedPeer { .. } | Self::NotPinned { .. } | Self::NoCertificate | Self::Handshake { .. } => Blame::Peer,
             Self::FrameType { .. } | Self::FrameLength { .. } | Self::Truncated { .. } => Blame::Peer,

@@ -30,6 +30,7 @@
 
 mod connection;
 mod dial;
+mod door;
 mod error;
 mod fingerprint;
 mod frame;

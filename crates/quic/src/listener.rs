@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{Incoming, ServerConfig, VarInt};
 use rustls::crypto::CryptoProvider;
-use tokio::task::{Id, JoinSet};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::timeout;
 
+use crate::connection::Own;
+use crate::door::{Door, Verdict};
 use crate::error::Ends;
-use crate::transport::{endpoint, plain, transport};
+use crate::transport::{FIRST_STREAMS, FIRST_WINDOW, endpoint, plain, transport};
 use crate::{Connection, Error, Identity, Options, Pins, tls};
 
 /// Dialers whose first packet is kept until a handshake comes free.
@@ -45,8 +48,11 @@ pub struct Listener {
     provider: Arc<CryptoProvider>,
     config: ServerConfig,
     handshakes: JoinSet<Result<Connection, HandshakeRefusal>>,
-    /// Whose handshakes these are.
-    sources: HashMap<Id, IpAddr>,
+    /// How to give each of them up.
+    aborts: HashMap<Id, AbortHandle>,
+    door: Door<Id>,
+    /// One for each connection that came through.
+    places: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -59,7 +65,7 @@ impl Listener {
         let provider = tls::provider()?;
         let mut config = ServerConfig::with_crypto(tls::listener(provider.clone(), identity, &pins, tls::Seen::default())?);
         config
-            .transport_config(transport(&options, options.streams_max)?)
+            .transport_config(transport(&options, FIRST_STREAMS, FIRST_WINDOW)?)
             .migration(false)
             .max_incoming(WAITING_MAX)
             .incoming_buffer_size(WAITING_BYTES)
@@ -68,8 +74,10 @@ impl Listener {
         config.validation_token.sent(0);
         let endpoint = endpoint(address, Some((config.clone(), identity.resets())), &options)?;
         let local = endpoint.local_addr().map_err(|source| Error::Socket { address, source })?;
-        let handshakes = JoinSet::new();
-        Ok(Self { endpoint, local, identity: identity.clone(), pins, options, provider, config, handshakes, sources: HashMap::new() })
+        let (handshakes, aborts) = (JoinSet::new(), HashMap::new());
+        let door = Door::new(options.handshakes_max, Instant::now());
+        let places = Arc::new(Semaphore::new(options.connections_max));
+        Ok(Self { endpoint, local, identity: identity.clone(), pins, options, provider, config, handshakes, aborts, door, places })
     }
 
     /// The address listened on, with the port that the system chose.
@@ -85,67 +93,93 @@ impl Listener {
             tokio::select! {
                 Some(ended) = self.handshakes.join_next_with_id(), if !self.handshakes.is_empty() => match ended {
                     Ok((id, result)) => {
-                        self.sources.remove(&id);
+                        self.over(id, result.is_ok());
                         return Some(result);
                     }
                     Err(error) => {
-                        self.sources.remove(&error.id());
-                        // Not the error itself: it repeats what a panic said.
-                        tracing::error!(panicked = error.is_panic(), "a handshake's task broke off");
+                        self.over(error.id(), false);
+                        if !error.is_cancelled() {
+                            // Not the error itself: it repeats what a panic said.
+                            tracing::error!(panicked = error.is_panic(), "a handshake's task broke off");
+                        }
                     }
                 },
-                incoming = self.endpoint.accept(), if self.handshakes.len() < self.options.handshakes_max => self.admit(incoming?),
+                // Also while no handshake may begin: whoever is turned away must not wait for those who hang.
+                incoming = self.endpoint.accept() => if let Some(refusal) = self.admit(incoming?) {
+                    return Some(Err(refusal));
+                },
             }
         }
     }
 
-    /// Starts a handshake, unless there are too many.
-    fn admit(&mut self, incoming: Incoming) {
+    fn over(&mut self, id: Id, came_through: bool) {
+        self.aborts.remove(&id);
+        self.door.end(id, came_through);
+    }
+
+    /// Starts a handshake, unless there are too many. Gives what the operator should hear of.
+    fn admit(&mut self, incoming: Incoming) -> Option<HandshakeRefusal> {
         let remote = plain(incoming.remote_address());
-        let going_on = self.handshakes.len();
-        let from_there = self.sources.values().filter(|&&source| source == remote.ip()).count();
-        let crowded = from_there >= self.options.handshakes_max.div_ceil(4);
-        if self.endpoint.open_connections() >= self.options.connections_max {
-            tracing::warn!(%remote, "turned away: as many connections as there may be");
-            return incoming.refuse();
+        if self.places.available_permits() == 0 {
+            incoming.refuse();
+            return Some(HandshakeRefusal { remote, error: Error::Full { most: self.options.connections_max } });
         }
-        // A sender may put any address on a packet. Under load, dialers must show that they receive at theirs (RFC 9000 §8.1.2), so that
-        // nobody can take up the slots for another.
-        if incoming.may_retry() && !incoming.remote_address_validated() && (crowded || going_on >= self.options.handshakes_max / 2) {
-            if let Err(error) = incoming.retry() {
-                tracing::debug!(%remote, %error, "could not ask for a proof of address");
+        // Who cannot be asked for a proof any more has given it.
+        let proved = incoming.remote_address_validated() || !incoming.may_retry();
+        match self.door.judge(remote.ip(), proved, Instant::now()) {
+            Verdict::Begin => self.begin(incoming, remote),
+            Verdict::Instead(old) => {
+                // Its task ends, and with it its connection.
+                self.aborts.remove(&old).inspect(AbortHandle::abort);
+                self.door.end(old, false);
+                self.begin(incoming, remote);
             }
-            return;
+            Verdict::Prove => {
+                if let Err(error) = incoming.retry() {
+                    tracing::trace!(%remote, %error, "could not ask for a proof of address");
+                }
+            }
+            Verdict::Refuse => {
+                tracing::trace!(%remote, "turned away: too many handshakes from there");
+                incoming.refuse();
+            }
+            Verdict::Ignore => incoming.ignore(),
         }
-        if crowded {
-            tracing::debug!(%remote, "turned away: too many handshakes from one address");
-            return incoming.refuse();
-        }
+        None
+    }
+
+    fn begin(&mut self, incoming: Incoming, remote: SocketAddr) {
         let seen = tls::Seen::default();
         let ends = Ends { ours: self.identity.fingerprint(), pinned: None, seen: seen.clone(), address: remote };
         // TLS settings of its own, so that the identity seen is known to be this dialer's.
         let crypto = tls::listener(self.provider.clone(), &self.identity, &self.pins, seen);
         let mut config = self.config.clone();
         let (wait, stall) = (self.options.handshake_timeout, self.options.stall_timeout);
+        let (places, most, streams) = (Arc::clone(&self.places), self.options.connections_max, self.options.streams_max);
         let task = self.handshakes.spawn(async move {
             let handshake = async {
                 config.crypto = crypto?;
                 let connecting = incoming.accept_with(Arc::new(config)).map_err(|error| ends.classify(error))?;
                 match timeout(wait, connecting).await {
-                    Ok(Ok(connection)) => Connection::new(connection, None, ends, stall),
+                    Ok(Ok(connection)) => {
+                        // Others may have come through meanwhile. Dropped, it is closed.
+                        let place = places.try_acquire_owned().map_err(|_| Error::Full { most })?;
+                        Connection::new(connection, Own::Place { _place: place, streams }, ends, stall)
+                    }
                     Ok(Err(error)) => Err(ends.classify(error)),
                     Err(_) => Err(Error::HandshakeTimeout { waited: wait }),
                 }
             };
             handshake.await.map_err(|error| HandshakeRefusal { remote, error })
         });
-        self.sources.insert(task.id(), remote.ip());
+        self.door.begin(task.id(), remote.ip(), Instant::now());
+        self.aborts.insert(task.id(), task);
     }
 
     /// Handshakes begun and not ended.
     #[cfg(test)]
     pub(crate) fn handshakes_going_on(&self) -> usize {
-        self.handshakes.len()
+        self.door.going_on()
     }
 
     /// Closes every connection with code 0 and takes no more; gives the transport up to `wait` to tell the peers.

@@ -40,7 +40,9 @@ async fn connected(options: &Options) -> (Connection, Connection, Listener) {
     let mut listener = listener(options);
     let (guest, host) = (identity(GUEST), identity(HOST).fingerprint());
     let (dialed, accepted) = tokio::join!(dial(listener.local_addr(), &guest, host, options), listener.accept());
-    (dialed.unwrap(), accepted.unwrap().unwrap(), listener)
+    let accepted = accepted.unwrap().unwrap();
+    accepted.widen();
+    (dialed.unwrap(), accepted, listener)
 }
 
 /// The next handshake's failure.
@@ -69,7 +71,7 @@ fn odd_tls(
 fn odd_config(tls: rustls::ClientConfig, options: &Options) -> quinn::ClientConfig {
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-    config.transport_config(transport::transport(options, 0).unwrap());
+    config.transport_config(transport::transport(options, 0, transport::CONNECTION_WINDOW).unwrap());
     config
 }
 

@@ -16,9 +16,13 @@ const QUIC_V1: u32 = 1;
 /// Bytes a peer may send on one stream before they are read.
 const STREAM_WINDOW: u32 = 16 << 20;
 /// Bytes a peer may send on all streams of a connection before they are read. quinn has no bound of its own.
-const CONNECTION_WINDOW: u32 = 48 << 20;
-/// Bytes written but not yet acknowledged, a connection.
-const SEND_WINDOW: u64 = 64 << 20;
+pub(crate) const CONNECTION_WINDOW: u32 = 48 << 20;
+/// The same at a listener until [`crate::Connection::widen`]: enough for any first frame.
+pub(crate) const FIRST_WINDOW: u32 = 1 << 20;
+/// Streams that a dialer may have open until then: control's.
+pub(crate) const FIRST_STREAMS: u32 = 1;
+/// Bytes written but not yet acknowledged, a connection: a stream's window for the set, and eight large answers.
+const SEND_WINDOW: u64 = 32 << 20;
 
 /// Times and counts. The windows and all of TLS are fixed; these may differ by place.
 #[derive(Clone, Debug)]
@@ -32,12 +36,13 @@ pub struct Options {
     /// The longest a peer may take over 64 KiB of a frame that it has begun, or over taking any bytes at all that are written to it. 60
     /// seconds.
     pub stall_timeout: Duration,
-    /// Streams that the dialer may have open at a time: one of control, eight batches, two more. 11.
+    /// Streams that the dialer may have open at a time, once it has more than one ([`crate::Connection::widen`]): control's, eight batches,
+    /// two more. 11.
     pub streams_max: u32,
-    /// Handshakes that a listener works on at a time. At half of that it makes dialers prove their address first; one address gets a
-    /// quarter. 64.
+    /// Handshakes that a listener works on at a time. At half of that it makes dialers prove their address first; one address (of IPv6: one
+    /// network of 64 bits) gets a quarter; when there are as many, one that takes long gives way to a new one. 64.
     pub handshakes_max: usize,
-    /// Connections that a listener has at a time, handshakes included; more are turned away as busy. 256.
+    /// Connections to pinned peers that a listener has at a time; more are turned away as busy. 256.
     pub connections_max: usize,
     /// Bytes of socket buffer to ask the system for, each way. It may give less. 4 MiB.
     pub socket_buffer: usize,
@@ -59,12 +64,13 @@ impl Default for Options {
 }
 
 /// quinn's settings for one end. `streams` is how many bidirectional streams the *other* end may open: none, at the dialer.
-pub(crate) fn transport(options: &Options, streams: u32) -> Result<Arc<TransportConfig>, Error> {
+/// `window` is how many bytes it may send on all of them before they are read.
+pub(crate) fn transport(options: &Options, streams: u32, window: u32) -> Result<Arc<TransportConfig>, Error> {
     let idle = options.idle_timeout.try_into().map_err(|_| Error::Setup { detail: "the idle timeout is out of range".into() })?;
     let mut transport = TransportConfig::default();
     transport
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .receive_window(VarInt::from_u32(window))
         .send_window(SEND_WINDOW)
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
         .max_concurrent_uni_streams(VarInt::from_u32(0))

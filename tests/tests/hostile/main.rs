@@ -7,6 +7,10 @@
 
 mod answers;
 mod ends;
+mod floods;
+mod guests;
+mod measured;
 mod sets;
 mod stage;
+mod verifiers;
 mod welcomes;

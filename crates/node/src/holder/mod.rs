@@ -5,8 +5,10 @@ mod disclosures;
 mod doctor;
 mod epoch;
 mod epochs;
+mod guests;
 mod keeper;
 mod keeping;
+mod knocks;
 mod ledger;
 mod metrics;
 mod operator;
@@ -20,6 +22,7 @@ mod serve;
 mod sessions;
 mod standing;
 mod tagging;
+mod work;
 
 pub use audit::audit;
 pub use doctor::doctor;

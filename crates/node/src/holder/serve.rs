@@ -1,7 +1,7 @@
 //! `oblink-holder serve`: answers verifiers until it is told to stop.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use oblink_quic::{Connection, Error as QuicError, Fingerprint, HandshakeRefusal, Listener, Options, Pins};
 use oblink_session::holder::HolderContext;
@@ -14,7 +14,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::epochs::{self, OpenEpochs};
+use super::guests::Guests;
 use super::keeper;
+use super::knocks::Knocks;
 use super::ledger::{label, time, verified};
 use super::metrics::{self, Metrics};
 use super::places::{CONNECTIONS_PER_VERIFIER, Places};
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     pub(super) context: Arc<HolderContext>,
     pub(super) epochs: OpenEpochs,
     pub(super) seats: Seats,
+    pub(super) guests: Guests,
     /// Batches and deliveries at work in all sessions together.
     pub(super) work: Semaphore,
     ledger: Mutex<SqliteLedger>,
@@ -111,6 +114,7 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         context,
         epochs: OpenEpochs::default(),
         seats: Seats::default(),
+        guests: Guests::new(cores() * WORK_PER_CORE),
         work: Semaphore::new(cores() * WORK_PER_CORE),
         ledger: Mutex::new(ledger),
         known_policy: Mutex::new(in_force),
@@ -210,11 +214,13 @@ async fn listen(
     let (stop, stopping) = watch::channel(false);
     let mut running = JoinSet::new();
     let mut places = Places::default();
+    let mut knocks = Knocks::new(Instant::now());
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             Some(_) = running.join_next(), if !running.is_empty() => {}
+            () = sleep_until(knocks.due()) => note_knocks(&shared, &mut knocks),
             accepted = listener.accept() => match accepted {
                 Some(Ok(connection)) => {
                     let peer = connection.peer();
@@ -228,16 +234,19 @@ async fn listen(
                         }
                         None => {
                             shared.metrics.too_many_connections();
-                            shared.reporter.warn(&format!("{peer}: turned away, it has {CONNECTIONS_PER_VERIFIER} connections already"));
+                            if knocks.one(Instant::now()) {
+                                shared.reporter.warn(&format!("{peer}: turned away, it has {CONNECTIONS_PER_VERIFIER} connections already"));
+                            }
                             connection.close(0, "too many connections of this identity");
                         }
                     }
                 }
-                Some(Err(refusal)) => note_refused_handshake(&shared, &refusal),
+                Some(Err(refusal)) => note_refused_handshake(&shared, &refusal, &mut knocks),
                 None => return Err(Failure::input("socket", "the UDP socket failed").with_hint("start serve again; sessions can be run again")),
             },
         }
     }
+    note_knocks(&shared, &mut knocks);
     shared.reporter.note("stopping");
     keeping.abort();
     drop(endpoint);
@@ -247,16 +256,35 @@ async fn listen(
     Ok(())
 }
 
-fn note_refused_handshake(shared: &Shared, refusal: &HandshakeRefusal) {
+/// For good, where nothing is due.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn note_knocks(shared: &Shared, knocks: &mut Knocks) {
+    let unsaid = knocks.sum(Instant::now());
+    if unsaid > 0 {
+        shared.reporter.warn(&format!("{unsaid} more dialers were turned away"));
+    }
+}
+
+fn note_refused_handshake(shared: &Shared, refusal: &HandshakeRefusal, knocks: &mut Knocks) {
     shared.metrics.handshake_failed(&refusal.error);
     match &refusal.error {
-        error @ (QuicError::NotPinned { .. } | QuicError::NoCertificate) => {
+        error @ (QuicError::NotPinned { .. } | QuicError::NoCertificate | QuicError::Full { .. }) => {
+            if !knocks.one(Instant::now()) {
+                return;
+            }
             shared.reporter.warn(&format!("{}: {error}", refusal.remote));
             if let Some(hint) = error.hint() {
                 shared.reporter.help(&as_line(&hint));
             }
         }
-        error => tracing::info!(remote = %refusal.remote, %error, "a handshake failed"),
+        // At the pace at which handshakes may fail, and not among what operators see.
+        error => tracing::debug!(remote = %refusal.remote, %error, "a handshake failed"),
     }
 }
 

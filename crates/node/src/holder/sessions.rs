@@ -8,26 +8,26 @@ use oblink_quic::{Blame, Connection, Error as QuicError, Fingerprint, FrameRecei
 use oblink_session::clock;
 use oblink_session::error::{Error, NOT_AUTHORISED, Refusal, RefusalCode};
 use oblink_session::holder::{HolderHandshake, HolderSession, House};
-use oblink_session::limits::SET_CHUNK_BYTES_MAX;
 use oblink_session::request::to_hex;
 use oblink_session::transcript::Authority;
-use oblink_session::wire::{Frame, FrameType, SetChunk};
+use oblink_session::wire::{Frame, FrameType};
 use oblink_store::Error as StoreError;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use rayon::prelude::*;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::disclosures::{self, Disclosed};
 use super::epochs::OpenEpoch;
+use super::guests::Guest;
 use super::metrics::{Counts, Ended, Open};
 use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
 use super::standing::Standing;
+use super::work::side_stream;
 use crate::failure::Failure;
-use crate::frames::{Traffic, receive, receive_end, send, slices};
+use crate::frames::{Traffic, receive, receive_end, send};
 use crate::usage::Usage;
 
 /// How long a verifier may take to say Hello.
@@ -40,20 +40,23 @@ const SEAT_WAIT: Duration = Duration::from_secs(30);
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
 /// A session under way.
-struct Running {
-    shared: Arc<Shared>,
+pub(super) struct Running {
+    pub(super) shared: Arc<Shared>,
     verifier: Fingerprint,
-    epoch: Arc<OpenEpoch>,
+    pub(super) epoch: Arc<OpenEpoch>,
     session: Mutex<HolderSession>,
     /// Left when the last of this session's work is done.
     seat: Seat,
-    traffic: Arc<Traffic>,
-    counts: Counts,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) counts: Counts,
     _counted: Open,
+    pub(super) guest: Arc<Guest>,
+    /// One delivery of the set at a time.
+    pub(super) delivering: Semaphore,
 }
 
 impl Running {
-    fn session(&self) -> MutexGuard<'_, HolderSession> {
+    pub(super) fn session(&self) -> MutexGuard<'_, HolderSession> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,7 +108,7 @@ impl From<Error> for End {
 
 impl End {
     /// What the ledger will not write is a refusal; what it cannot is a fault here.
-    fn of_ledger(error: StoreError) -> Self {
+    pub(super) fn of_ledger(error: StoreError) -> Self {
         match error {
             StoreError::Ledger(error) => Error::Ledger(error).into(),
             other => Self::Here(other.into()),
@@ -128,7 +131,10 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     let _counted = counts.connection();
     let mut served = Served::default();
     let ended = tokio::select! {
-        ended = converse(&shared, &connection, &counts, &mut served) => ended,
+        ended = async {
+            shared.guests.get(verifier).pace().await;
+            converse(&shared, &connection, &counts, &mut served).await
+        } => ended,
         // Before the streams are dropped: their ends would arrive first, and look like misconduct.
         () = async { drop(stopping.wait_for(|stop| *stop).await); say_goodbye(&connection) } => Err(End::Stopping),
     };
@@ -182,6 +188,8 @@ async fn control_stream(
     }
     let (session, welcome) = admit(shared, connection.peer(), first, Arc::clone(traffic), counts.clone()).await?;
     served.session = Some(Arc::clone(&session));
+    // Not before: until it is admitted to something, a verifier has one stream.
+    connection.widen();
     send(to, &welcome, traffic).await?;
     session_phase(connection, &session, to, &mut from).await?;
     nothing_more(from).await
@@ -200,7 +208,7 @@ pub(super) fn refuse(code: RefusalCode, detail: &str) -> End {
 }
 
 /// Tells the verifier on this stream why. [`settle`] then waits for it to leave, since closing at once could overtake the frame.
-async fn send_refusal(to: &mut FrameSender, end: &End, traffic: &Traffic) {
+pub(super) async fn send_refusal(to: &mut FrameSender, end: &End, traffic: &Traffic) {
     let refusal = match end {
         End::Refused(refusal) => refusal.clone(),
         End::Here(_) => Refusal::new(RefusalCode::Internal, "a fault at the holder"),
@@ -265,7 +273,9 @@ async fn admit(
     blocking(move || {
         let (session, welcome) = pending.commit(&mut *shared.ledger(), now())?;
         let _counted = counts.session();
-        Ok((Arc::new(Running { shared, verifier, epoch, session: Mutex::new(session), seat, traffic, counts, _counted }), welcome))
+        let (guest, delivering) = (shared.guests.get(verifier), Semaphore::new(1));
+        let session = Mutex::new(session);
+        Ok((Arc::new(Running { shared, verifier, epoch, session, seat, traffic, counts, _counted, guest, delivering }), welcome))
     })
     .await
 }
@@ -386,76 +396,6 @@ async fn control(session: &Arc<Running>, frame: Frame) -> Result<Frame, End> {
         Ok(closed)
     })
     .await
-}
-
-/// A stream beside control: one batch, or the set.
-async fn side_stream(session: Arc<Running>, mut to: FrameSender, mut from: FrameReceiver) -> Result<(), End> {
-    let answered = async {
-        let frame = receive(&mut from, &[FrameType::Batch, FrameType::SetRequest], &session.traffic).await?;
-        receive_end(from).await?;
-        // After it is here, so that a slow line holds up nobody else.
-        let _work = session.shared.work.acquire().await.map_err(|_| End::Stopping)?;
-        if frame.kind == FrameType::SetRequest {
-            return deliver(&session, &frame, &mut to).await;
-        }
-        let working = Arc::clone(&session);
-        let answer = blocking(move || answer_batch(&working, &frame)).await?;
-        send(&mut to, &answer, &session.traffic).await?;
-        Ok(())
-    }
-    .await;
-    if let Err(end) = answered {
-        send_refusal(&mut to, &end, &session.traffic).await;
-        return Err(end);
-    }
-    to.finish()?;
-    Ok(())
-}
-
-/// Charge, durably; then evaluate on all cores; then answer.
-fn answer_batch(running: &Running, frame: &Frame) -> Result<Frame, End> {
-    let pending = running.session().receive_batch(frame, now())?;
-    let began = Instant::now();
-    let charged = pending.commit(&mut *running.shared.ledger())?;
-    let (tokens, durable) = (charged.len() as u64, Instant::now());
-    let keys = &running.epoch.keys;
-    let evaluated =
-        slices(charged.len()).into_par_iter().map(|range| charged.evaluate_slice(keys, range)).collect::<Result<Vec<_>, Error>>()?;
-    let proved = charged.prove(keys, evaluated, &mut UnwrapErr(SysRng))?;
-    running.counts.evaluated(tokens, durable.duration_since(began).as_secs_f64(), durable.elapsed().as_secs_f64());
-    Ok(running.session().answer(proved)?)
-}
-
-/// Streams the sealed set from the offset asked for, and books the delivery.
-async fn deliver(running: &Arc<Running>, frame: &Frame, to: &mut FrameSender) -> Result<(), End> {
-    let mut offset = running.session().receive_set_request(frame)?;
-    let (set_id, set_bytes) = {
-        let offer = running.epoch.set.offer();
-        (offer.set_id, offer.set_bytes)
-    };
-    // Booked before it leaves, whole: what a broken line makes of it, nobody can prove.
-    let booked = Arc::clone(running);
-    let bytes = set_bytes - offset;
-    blocking(move || {
-        let session_id = *booked.session().session_id();
-        booked.shared.ledger().record_delivery(&session_id, &set_id, bytes, now()).map_err(End::of_ledger)?;
-        Ok(())
-    })
-    .await?;
-    while offset < set_bytes {
-        let reading = Arc::clone(running);
-        let chunk = blocking(move || {
-            let mut bytes = vec![0; SET_CHUNK_BYTES_MAX];
-            let read = reading.epoch.set.read_at(offset, &mut bytes).map_err(Failure::from)?;
-            bytes.truncate(read);
-            Ok(SetChunk { offset, bytes })
-        })
-        .await?;
-        offset += chunk.bytes.len() as u64;
-        send(to, &chunk.to_frame(), &running.traffic).await?;
-        running.counts.delivered(chunk.bytes.len() as u64);
-    }
-    Ok(())
 }
 
 /// What a connection came to.

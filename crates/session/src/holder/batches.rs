@@ -14,6 +14,8 @@ pub struct PendingCharge {
     pub(super) entry: ChargeEntry,
     pub(super) epoch_id: [u8; 16],
     pub(super) blinded: Vec<[u8; NE]>,
+    /// Whether it was received before.
+    pub(super) again: bool,
 }
 
 /// A batch whose charge is durable. The only thing that [`EpochKeys`] evaluate for a verifier: owned and `Send`, to be worked on in
@@ -50,6 +52,13 @@ impl PendingCharge {
     #[must_use]
     pub fn entry(&self) -> &ChargeEntry {
         &self.entry
+    }
+
+    /// Whether this batch was received before, in this session or one that it goes on from: then it costs the verifier nothing (SPEC BAT-3),
+    /// and a holder may have it wait behind what does.
+    #[must_use]
+    pub fn is_again(&self) -> bool {
+        self.again
     }
 
     /// Makes the charge durable. The same batch again is free.

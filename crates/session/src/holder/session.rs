@@ -131,9 +131,10 @@ impl HolderSession {
         let entry =
             ChargeEntry { session_id: self.session_id, index, blinded_digest, tokens, statement: batch.statement, clock_unix_ms, answered };
         // Known from here on: a second, different batch under this index is refused even while the first is being charged.
+        let again = self.batches.contains_key(&index);
         self.batches.entry(index).or_insert(BatchDigests { blinded: blinded_digest, evaluated: None });
         self.in_work += 1;
-        Ok(PendingCharge { entry, epoch_id: self.facts.offer.descriptor.epoch_id, blinded: batch.blinded })
+        Ok(PendingCharge { entry, epoch_id: self.facts.offer.descriptor.epoch_id, blinded: batch.blinded, again })
     }
 
     /// Whether the officials approved this very batch under this index (SPEC BAT-7). An unsigned request approves nothing in particular.
