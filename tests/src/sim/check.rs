@@ -1,7 +1,7 @@
 //! The verifier's `check` in a run, a step at a time, over the real session states, checkpoint and sets: from the first Hello to the results,
 //! over as many lines as it takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use oblink_session::error::{Refusal, RefusalKind};
 use oblink_session::head::LogHead;
 use oblink_session::question::Question;
 use oblink_session::request::Request;
-use oblink_session::tag::Tag;
 use oblink_session::verifier::{AwaitingReceipt, BatchPlan, BlindedBatch, Finished, VerifierContext, VerifierHandshake, VerifierSession};
 use oblink_session::wire::{Frame, FrameType, SetChunk};
 use oblink_store::Error as StoreError;
@@ -21,7 +20,7 @@ use oblink_store::sealed::{ReceivedSet, VerifiedSet, set_path};
 use super::breaks::Break;
 use super::context::{Context, Event};
 use super::disk::{Machine, SimDisk};
-use super::keeper::{CHECKPOINTS, Keeper};
+use super::keeper::{Asked, Keeper, directory};
 use super::network::{Arrival, CONTROL, Line, Side, Stream};
 use super::parties;
 
@@ -87,7 +86,7 @@ enum Work {
     Blind(BatchPlan),
     Verify(Box<BlindedBatch>, Frame),
     OpenSet,
-    Chunk(Option<Frame>),
+    Chunk,
     VerifySet,
     Complete,
     Receipt(Frame),
@@ -126,25 +125,27 @@ pub(crate) struct Check {
     awaiting: Option<AwaitingReceipt>,
     out: BTreeMap<Stream, BlindedBatch>,
     at_work: usize,
-    asked: Vec<(Tag, u64)>,
     set: TheSet,
+    /// Of the set, in order, `None` for the end of the stream.
+    chunks: VecDeque<Option<Frame>>,
     set_again: bool,
     completing: bool,
     finished: Option<(Finished, Frame)>,
     work: BTreeMap<u64, Work>,
     next: u64,
     pause: u64,
-    /// Batches verified in all lines, for what is said at the end.
-    verified: u64,
+    run: u32,
 }
 
 /// An operator begins a check anew: what was kept of it goes.
 pub(crate) fn forget(machine: &Machine, number: usize) {
     let disk = machine.process();
-    for path in machine.names_below(&Path::new(CHECKPOINTS).join(number.to_string())) {
-        let _ = disk.remove(&path);
-    }
-    let _ = disk.sync_dir(Path::new(CHECKPOINTS));
+    machine.calm(|| {
+        for path in machine.names_below(&directory(number)) {
+            let _ = disk.remove(&path);
+        }
+        let _ = disk.sync_dir(&directory(number));
+    });
     disk.kill();
 }
 
@@ -177,15 +178,15 @@ impl Check {
             awaiting: None,
             out: BTreeMap::new(),
             at_work: 0,
-            asked: Vec::new(),
             set: TheSet::Wanted,
+            chunks: VecDeque::new(),
             set_again: false,
             completing: false,
             finished: None,
             work: BTreeMap::new(),
             next: 0,
             pause: 1_000,
-            verified: 0,
+            run,
         };
         check.push(ctx, Work::Begin);
         check
@@ -237,8 +238,14 @@ impl Check {
                 FrameType::Closed if self.finished.is_some() => return self.closed(ctx, &frame),
                 kind => return self.fail(ctx, Failed::Peer(format!("{kind:?} out of turn"))),
             },
-            Arrival::Frame(frame) if receiving => self.push(ctx, Work::Chunk(Some(frame))),
-            Arrival::End if receiving => self.push(ctx, Work::Chunk(None)),
+            Arrival::Frame(frame) if receiving => {
+                self.chunks.push_back(Some(frame));
+                self.push(ctx, Work::Chunk);
+            }
+            Arrival::End if receiving => {
+                self.chunks.push_back(None);
+                self.push(ctx, Work::Chunk);
+            }
             Arrival::Frame(frame) => {
                 if let Some(blinded) = self.out.remove(&stream) {
                     self.at_work += 1;
@@ -315,6 +322,7 @@ impl Check {
         (self.handshake, self.session, self.awaiting) = (None, None, None);
         (self.at_work, self.completing) = (0, false);
         self.out.clear();
+        self.chunks.clear();
         self.work.clear();
         if matches!(self.set, TheSet::Receiving(..)) {
             self.set = TheSet::Wanted;
@@ -371,14 +379,15 @@ impl Check {
             Work::Blind(plan) => self.blind(ctx, plan)?,
             Work::Verify(blinded, frame) => self.verify(ctx, *blinded, &frame)?,
             Work::OpenSet => self.open_set(ctx)?,
-            Work::Chunk(frame) => self.chunk(ctx, frame)?,
+            Work::Chunk => self.chunk(ctx)?,
             Work::VerifySet => self.verify_set(ctx)?,
             Work::Complete => self.complete(ctx)?,
             Work::Receipt(frame) => {
                 let Some(awaiting) = self.awaiting.take() else { return Ok(None) };
+                let saved = awaiting.save()?;
                 let (finished, acknowledge) = awaiting.receive_receipt(&frame, clock)?;
                 if let Some(keeper) = &mut self.keeper {
-                    keeper.keep_receipt(&frame, clock)?;
+                    keeper.keep_receipt(saved, &frame, clock)?;
                 }
                 self.finished = Some((finished, acknowledge));
                 self.push(ctx, Work::KeepReceipt);
@@ -422,10 +431,18 @@ impl Check {
         let question = self.question()?;
         let context = Arc::clone(&self.context);
         let fresh = VerifierHandshake::new(context, parties::holder().1, question, known, ctx.chance.generator());
-        let keeper = Keeper::open(&self.disk, self.number, self.request.bytes(), &fresh.save()?)?;
-        let answered = ctx.oracle.has_results(self.number) && self.disk.open(&results_path(self.number)).is_ok();
+        let seed = if self.request.manifest().is_some() { None } else { Some(ctx.plan.blind_seed(self.number, self.run)) };
+        let verifier = self.context.fingerprint;
+        let mut keeper = Keeper::open(&self.disk, self.number, self.request.bytes(), seed, fresh.save()?, verifier)?;
+        let finished = keeper.finished(&self.context, &mut ctx.counts)?;
         self.keeper = Some(keeper);
-        self.push(ctx, if answered { Work::CleanUp } else { Work::Dial });
+        let Some((finished, acknowledge, set)) = finished else {
+            self.push(ctx, Work::Dial);
+            return Ok(());
+        };
+        self.finished = Some((finished, acknowledge));
+        self.set = TheSet::Here(set);
+        self.push(ctx, Work::KeepReceipt);
         Ok(())
     }
 
@@ -458,8 +475,7 @@ impl Check {
             self.keep_head(head.head)?;
         }
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        let (session, asked) = keeper.take_up(session, ctx.is_broken(Break::BelieveCheckpoint))?;
-        self.asked = asked;
+        let session = keeper.take_up(session, ctx.is_broken(Break::BelieveCheckpoint), &mut ctx.counts)?;
         self.pause = 1_000;
         self.session = Some(session);
         self.more_batches(ctx);
@@ -512,17 +528,13 @@ impl Check {
         let count: usize = verified.slices().map(|range| range.len()).sum();
         let tokens: Vec<&[u8]> = self.list[first as usize..first as usize + count].iter().map(Vec::as_slice).collect();
         let tags = verified.tags(0, &tokens)?;
-        let new = true;
         session.accept(&verified)?;
-        if new {
-            if !(ctx.is_broken(Break::DropBatch) && verified.index() == 0) {
-                self.asked.extend(tags.iter().copied().zip(first..));
-            }
-            if let Some(keeper) = &mut self.keeper {
-                keeper.keep_batch(&verified, &tags)?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep_batch(&verified, &tags)?;
+            if ctx.chance.one_in(8) {
+                keeper.sync()?;
             }
         }
-        self.verified += 1;
         self.at_work -= 1;
         self.more_batches(ctx);
         self.complete_if_due(ctx);
@@ -556,7 +568,8 @@ impl Check {
         Ok(())
     }
 
-    fn chunk(&mut self, ctx: &mut Context, frame: Option<Frame>) -> Result<(), Failed> {
+    fn chunk(&mut self, ctx: &mut Context) -> Result<(), Failed> {
+        let Some(frame) = self.chunks.pop_front() else { return Ok(()) };
         let TheSet::Receiving(receiving, _) = &mut self.set else { return Ok(()) };
         match frame {
             Some(frame) => {
@@ -596,7 +609,7 @@ impl Check {
     fn complete(&mut self, ctx: &mut Context) -> Result<(), Failed> {
         let TheSet::Here(set) = &self.set else { return Ok(()) };
         if ctx.is_broken(Break::ResultsBeforeReceipt) {
-            let bytes = results(&self.asked, set, ctx.plan.tokens_per_pair, ctx.plan.checks[self.number].pairs.len())?;
+            let bytes = results(self.asked(ctx), set, ctx.plan.tokens_per_pair, ctx.plan.checks[self.number].pairs.len())?;
             ctx.oracle.writes_results(self.number, &self.request, &bytes);
         }
         if let Some(keeper) = &mut self.keeper {
@@ -612,15 +625,23 @@ impl Check {
         Ok(())
     }
 
+    /// All tags of the list, unless some are to be lost.
+    fn asked(&self, ctx: &Context) -> Asked {
+        let mut asked = self.keeper.as_ref().map(Keeper::asked).unwrap_or_default();
+        if ctx.is_broken(Break::DropBatch) {
+            asked.retain(|(_, token)| *token >= u64::from(ctx.plan.checks[self.number].batch_tokens));
+        }
+        asked
+    }
+
     fn look_up(&mut self, ctx: &mut Context) -> Result<Vec<u8>, Failed> {
         let TheSet::Here(set) = &self.set else { return Err(Failed::Own("the set is not here".to_owned())) };
-        Ok(results(&self.asked, set, ctx.plan.tokens_per_pair, ctx.plan.checks[self.number].pairs.len())?)
+        Ok(results(self.asked(ctx), set, ctx.plan.tokens_per_pair, ctx.plan.checks[self.number].pairs.len())?)
     }
 }
 
 /// The results file: a line a pair.
-fn results(asked: &[(Tag, u64)], set: &VerifiedSet, per_pair: u16, pairs: usize) -> Result<Vec<u8>, StoreError> {
-    let mut asked = asked.to_vec();
+fn results(mut asked: Asked, set: &VerifiedSet, per_pair: u16, pairs: usize) -> Result<Vec<u8>, StoreError> {
     let mut matched = vec![false; pairs];
     for token in set.join(&mut asked)? {
         if let Some(pair) = matched.get_mut((token / u64::from(per_pair)) as usize) {
@@ -638,7 +659,7 @@ fn name_of(work: &Work) -> String {
         Work::Blind(plan) => format!("blinds batch {}", plan.index()),
         Work::Verify(blinded, _) => format!("verifies batch {}", blinded.index()),
         Work::OpenSet => "looks for the set".to_owned(),
-        Work::Chunk(_) => "takes a chunk of the set".to_owned(),
+        Work::Chunk => "takes a chunk of the set".to_owned(),
         Work::VerifySet => "verifies the set".to_owned(),
         Work::Complete => "completes".to_owned(),
         Work::Receipt(_) => "takes the receipt".to_owned(),

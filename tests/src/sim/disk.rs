@@ -244,6 +244,14 @@ impl Machine {
         state.names.get(path).and_then(|file| state.files.get(file)).map(|node| node.now.clone())
     }
 
+    /// Does what must not fail.
+    pub(crate) fn calm<T>(&self, act: impl FnOnce() -> T) -> T {
+        let rates = std::mem::take(&mut self.state().rates);
+        let done = act();
+        self.state().rates = rates;
+        done
+    }
+
     /// The names below a directory, for the oracle alone.
     pub(crate) fn names_below(&self, directory: &Path) -> Vec<PathBuf> {
         self.state().names.keys().filter(|path| path.starts_with(directory)).cloned().collect()
@@ -378,6 +386,14 @@ impl Disk for SimDisk {
         state.names.remove(path).ok_or(ErrorKind::NotFound)?;
         state.namings.push(Naming::Remove(path.to_owned()));
         Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.begin(Doing::Looking, "disk: EIO on a directory")?;
+        if state.names.keys().any(|path| path.starts_with(dir)) || state.directories.keys().any(|path| parent(path) == dir) {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.directories.remove(dir).map(drop).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
