@@ -342,6 +342,13 @@ impl Disk for SimDisk {
         for above in dir.ancestors().filter(|above| !above.as_os_str().is_empty()) {
             state.directories.entry(above.to_owned()).or_insert(false);
         }
+        // Its names are synced; the process may die before.
+        if let Some(error) = state.fault(self.process, Doing::Syncing, "disk: EIO on a directory") {
+            return Err(error);
+        }
+        if !state.syncs_are_lies {
+            dir.ancestors().for_each(|above| drop(state.directories.get_mut(above).map(|durable| *durable = true)));
+        }
         Ok(())
     }
 
