@@ -41,7 +41,7 @@ pub(crate) const HEADS: &str = "/verifier/heads";
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// The line: tried again.
-    Line(&'static str),
+    Line,
     /// The holder refused.
     Refused(Refusal),
     /// This side's disk, or program.
@@ -131,6 +131,9 @@ pub(crate) struct Check {
     set_again: bool,
     completing: bool,
     finished: Option<(Finished, Frame)>,
+    /// The results are on the disk.
+    written: bool,
+    goodbyes: u32,
     work: BTreeMap<u64, Work>,
     next: u64,
     pause: u64,
@@ -183,6 +186,8 @@ impl Check {
             set_again: false,
             completing: false,
             finished: None,
+            written: false,
+            goodbyes: 0,
             work: BTreeMap::new(),
             next: 0,
             pause: 1_000,
@@ -226,10 +231,6 @@ impl Check {
                     Ok(refusal) => refusal,
                     Err(error) => return self.fail(ctx, Failed::Peer(error.to_string())),
                 };
-                if self.finished.is_some() {
-                    // Losing the goodbye loses nothing.
-                    return self.goodbye(ctx);
-                }
                 return self.fail(ctx, Failed::Refused(refusal));
             }
             Arrival::Frame(frame) if stream == CONTROL => match frame.kind {
@@ -258,6 +259,7 @@ impl Check {
     }
 
     fn closed(&mut self, ctx: &mut Context, frame: &Frame) -> Option<Outcome> {
+        ctx.note(|| format!("check {}: closed", self.number));
         if let Some((finished, _)) = &self.finished
             && let Err(error) = finished.receive_closed(frame)
         {
@@ -278,12 +280,12 @@ impl Check {
 
     /// Its line is gone.
     pub(crate) fn lost(&mut self, ctx: &mut Context, line: Line) -> Option<Outcome> {
-        if self.line == Some(line) { self.fail(ctx, Failed::Line("the line is gone")) } else { None }
+        if self.line == Some(line) { self.fail(ctx, Failed::Line) } else { None }
     }
 
     /// No answer came for long.
     pub(crate) fn answer_waited(&mut self, ctx: &mut Context, line: Line) -> Option<Outcome> {
-        if self.line == Some(line) && self.finished.is_none() { self.fail(ctx, Failed::Line("no answer")) } else { None }
+        if self.line == Some(line) && (self.finished.is_none() || self.written) { self.fail(ctx, Failed::Line) } else { None }
     }
 
     /// A piece of work is due.
@@ -303,19 +305,29 @@ impl Check {
         if let Some(line) = self.line.take() {
             ctx.hang_up(line, Side::Verifier);
         }
-        if self.finished.is_some() && matches!(failed, Failed::Line(_)) {
-            // What is left needs no line; a goodbye that was waited for is given up.
-            if self.work.is_empty() {
-                self.push(ctx, Work::CleanUp);
-            }
+        if let Failed::Peer(_) = failed {
+            return Some(Outcome::Failed(failed));
+        }
+        if self.written {
+            // Losing the goodbye loses nothing.
+            (self.handshake, self.session, self.awaiting) = (None, None, None);
+            self.out.clear();
+            self.chunks.clear();
+            self.work.clear();
+            self.push(ctx, Work::CleanUp);
+            return None;
+        }
+        if self.finished.is_some() && matches!(failed, Failed::Line) {
+            // What is left needs no line.
             return None;
         }
         let again = match &failed {
-            Failed::Line(_) => true,
+            Failed::Line => true,
             Failed::Refused(refusal) => refusal.code.kind() == RefusalKind::Passing,
             Failed::Own(_) | Failed::Peer(_) => false,
         };
-        if !again {
+        // What was never admitted is not waited for.
+        if !again || !self.keeper.as_ref().is_some_and(Keeper::is_admitted) {
             return Some(Outcome::Failed(failed));
         }
         ctx.counts.add("verifier: line tried again", 1);
@@ -333,14 +345,15 @@ impl Check {
         None
     }
 
-    fn question(&self) -> Result<Question, Error> {
-        match self.request.manifest() {
+    fn question(&self) -> Result<Arc<Question>, Error> {
+        let question = match self.request.manifest() {
             None => Question::unsigned(self.request.clone()),
             Some(_) => {
                 let signatures = vec![parties::sign_request(self.request.bytes())];
                 Question::authorised(self.request.clone(), signatures, self.digests.clone())
             }
-        }
+        };
+        question.map(Arc::new)
     }
 
     fn head_path() -> PathBuf {
@@ -373,7 +386,7 @@ impl Check {
     fn step(&mut self, ctx: &mut Context, work: Work) -> Result<Option<Outcome>, Failed> {
         let clock = ctx.verifier_clock(self.verifier);
         match work {
-            Work::Begin => self.begin(ctx)?,
+            Work::Begin => return self.begin(ctx),
             Work::Dial => self.dial(ctx)?,
             Work::Welcome(frame) => self.welcome(ctx, &frame)?,
             Work::Blind(plan) => self.blind(ctx, plan)?,
@@ -390,7 +403,7 @@ impl Check {
                     keeper.keep_receipt(saved, &frame, clock)?;
                 }
                 self.finished = Some((finished, acknowledge));
-                self.push(ctx, Work::KeepReceipt);
+                self.push(ctx, if self.written { Work::Acknowledge } else { Work::KeepReceipt });
             }
             Work::KeepReceipt => {
                 let Some((finished, _)) = &self.finished else { return Ok(None) };
@@ -406,19 +419,27 @@ impl Check {
             Work::Results(bytes) => {
                 ctx.oracle.writes_results(self.number, &self.request, &bytes);
                 write_bytes_atomically(&self.disk, &results_path(self.number), &bytes)?;
+                self.written = true;
                 self.push(ctx, Work::Acknowledge);
             }
             Work::Acknowledge => match (&self.finished, self.line) {
                 (Some((_, acknowledge)), Some(line)) => {
                     let acknowledge = acknowledge.clone();
+                    self.goodbyes += 1;
                     self.say(ctx, CONTROL, &acknowledge);
                     ctx.after(ANSWER_WAIT / 10, Event::Lost { line, side: Side::Verifier });
+                }
+                // The receipt is an earlier process's: over a line of its own, once.
+                (_, None) if self.goodbyes == 0 => {
+                    self.goodbyes += 1;
+                    ctx.counts.add("verifier: acknowledged over a line of its own", 1);
+                    self.push(ctx, Work::Dial);
                 }
                 _ => self.push(ctx, Work::CleanUp),
             },
             Work::CleanUp => {
-                if let Some(keeper) = self.keeper.take() {
-                    keeper.remove()?;
+                if let Some(Err(failed)) = self.keeper.take().map(Keeper::remove) {
+                    return Ok(Some(Outcome::Failed(failed)));
                 }
                 return Ok(Some(Outcome::Done));
             }
@@ -426,24 +447,43 @@ impl Check {
         Ok(None)
     }
 
-    fn begin(&mut self, ctx: &mut Context) -> Result<(), Failed> {
-        let known = self.known()?;
-        let question = self.question()?;
-        let context = Arc::clone(&self.context);
-        let fresh = VerifierHandshake::new(context, parties::holder().1, question, known, ctx.chance.generator());
-        let seed = if self.request.manifest().is_some() { None } else { Some(ctx.plan.blind_seed(self.number, self.run)) };
-        let verifier = self.context.fingerprint;
-        let mut keeper = Keeper::open(&self.disk, self.number, self.request.bytes(), seed, fresh.save()?, verifier)?;
+    fn begin(&mut self, ctx: &mut Context) -> Result<Option<Outcome>, Failed> {
+        let signed = self.request.manifest().is_some();
+        let mut keeper = Keeper::open(&self.disk, self.number, signed)?;
+        if !keeper.is_admitted() && ctx.oracle.has_results(self.number) && self.disk.open(&results_path(self.number)).is_ok() {
+            // It died while it cleaned up: its operator finds the results, and asks no more.
+            return Ok(Some(Outcome::Done));
+        }
+        let plan = std::rc::Rc::clone(&ctx.plan);
+        let drawn = match keeper.request() {
+            Some(request) => {
+                let is_it = |drawn: &u32| plan.request(self.number, *drawn).0.bytes() == request;
+                let found = (0..ctx.requests[self.number]).find(is_it);
+                found.ok_or_else(|| Failed::Own("damaged: the checkpoint is of a request that nobody made".to_owned()))?
+            }
+            None if signed => self.run,
+            None => ctx.requests[self.number],
+        };
+        ctx.requests[self.number] = ctx.requests[self.number].max(drawn + 1);
+        let (request, digests) = plan.request(self.number, drawn);
+        self.blinder = Blinder::new(&plan.blind_seed(self.number, drawn), *request.id());
+        (self.request, self.digests) = (request, digests);
+        if keeper.request().is_none() {
+            let (context, question) = (Arc::clone(&self.context), self.question()?);
+            let fresh = VerifierHandshake::new(context, parties::holder().1, question, LogHead::NONE, ctx.chance.generator());
+            let seed = if signed { None } else { Some(plan.blind_seed(self.number, drawn)) };
+            keeper.begin(self.request.bytes(), seed, fresh.save()?, self.context.fingerprint)?;
+        }
         let finished = keeper.finished(&self.context, &mut ctx.counts)?;
         self.keeper = Some(keeper);
         let Some((finished, acknowledge, set)) = finished else {
             self.push(ctx, Work::Dial);
-            return Ok(());
+            return Ok(None);
         };
         self.finished = Some((finished, acknowledge));
         self.set = TheSet::Here(set);
         self.push(ctx, Work::KeepReceipt);
-        Ok(())
+        Ok(None)
     }
 
     fn dial(&mut self, ctx: &mut Context) -> Result<(), Failed> {

@@ -53,6 +53,8 @@ pub(crate) struct Context {
     pub(crate) trace: Option<Vec<String>>,
     /// By how much the clock of the holder, and of each verifier, is off.
     pub(crate) skews: [i64; 3],
+    /// Of each check, how many requests were made of its list.
+    pub(crate) requests: Vec<u32>,
     /// Of each line, which check dialled it, in which life, and its verifier.
     callers: BTreeMap<Line, (usize, u64, usize)>,
     order: u64,
@@ -75,6 +77,7 @@ impl Context {
             counts: Counts::default(),
             broken,
             trace: traced.then(Vec::new),
+            requests: vec![0; plan.checks.len()],
             callers: BTreeMap::new(),
             order: 0,
             plan,

@@ -347,7 +347,9 @@ impl Disk for SimDisk {
             return Err(error);
         }
         if !state.syncs_are_lies {
-            dir.ancestors().for_each(|above| drop(state.directories.get_mut(above).map(|durable| *durable = true)));
+            for (made, durable) in &mut state.directories {
+                *durable |= dir.starts_with(made);
+            }
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ pub(crate) type Asked = Vec<(Tag, u64)>;
 pub(crate) struct Keeper {
     disk: SimDisk,
     checkpoint: Checkpoint,
-    run: Run,
+    run: Option<Run>,
     saved: Option<Vec<u8>>,
     /// Verified batches, of this process and those before.
     kept: BTreeMap<u64, (KeptBatch, Vec<Tag>)>,
@@ -45,46 +45,50 @@ fn tag_bytes(session: &VerifierSession) -> u8 {
 }
 
 impl Keeper {
-    /// What an earlier process kept, or a beginning with a fresh handshake.
-    pub(crate) fn open(
-        disk: &SimDisk,
-        number: usize,
-        request: &[u8],
-        seed: Option<BlindSeed>,
-        fresh: Vec<u8>,
-        verifier: [u8; 32],
-    ) -> Result<Self, Failed> {
-        let mut checkpoint = Checkpoint::open(Arc::new(disk.clone()), &directory(number))?;
-        let run = match checkpoint.read_run()? {
-            Some(run) if run.request == request => run,
-            Some(_) => return Err(Failed::Own("damaged: the checkpoint is of another request".to_owned())),
-            None => {
-                let digest = [number as u8; 32];
-                let run = Run {
-                    request: request.to_vec(),
-                    input_sha256: digest,
-                    options_digest: digest,
-                    ruleset_digest: digest,
-                    verifier,
-                    holder: parties::holder().1,
-                    seed,
-                    handshake: fresh,
-                };
-                checkpoint.begin(&run)?;
-                run
-            }
-        };
-        let saved = match checkpoint.read_session()? {
-            KeptSession::Saved(saved) => Some(saved),
-            KeptSession::None => None,
-            KeptSession::Damaged => return Err(Failed::Own("damaged: the kept session".to_owned())),
+    /// What an earlier process kept. A run of a list by itself that was never admitted counts for nothing.
+    pub(crate) fn open(disk: &SimDisk, number: usize, signed: bool) -> Result<Self, Failed> {
+        let checkpoint = Checkpoint::open(Arc::new(disk.clone()), &directory(number))?;
+        let session = checkpoint.read_session()?;
+        let run = if session == KeptSession::None && !signed { None } else { checkpoint.read_run()? };
+        let saved = match session {
+            KeptSession::Saved(saved) if run.is_some() => Some(saved),
+            KeptSession::Damaged if run.is_some() => return Err(Failed::Own("damaged: the kept session".to_owned())),
+            _ => None,
         };
         Ok(Self { disk: disk.clone(), checkpoint, run, saved, kept: BTreeMap::new(), opened: false })
     }
 
+    /// The request of the run that is kept.
+    pub(crate) fn request(&self) -> Option<&[u8]> {
+        self.run.as_ref().map(|run| run.request.as_slice())
+    }
+
+    /// Whether the holder has admitted the run.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.saved.is_some()
+    }
+
+    /// Begins a run with a fresh handshake.
+    pub(crate) fn begin(&mut self, request: &[u8], seed: Option<BlindSeed>, fresh: Vec<u8>, verifier: [u8; 32]) -> Result<(), Failed> {
+        let digest = [0; 32];
+        let run = Run {
+            request: request.to_vec(),
+            input_sha256: digest,
+            options_digest: digest,
+            ruleset_digest: digest,
+            verifier,
+            holder: parties::holder().1,
+            seed,
+            handshake: fresh,
+        };
+        self.checkpoint.begin(&run)?;
+        self.run = Some(run);
+        Ok(())
+    }
+
     /// The handshake to restore.
     pub(crate) fn handshake(&self) -> &[u8] {
-        &self.run.handshake
+        self.run.as_ref().map_or(&[], |run| run.handshake.as_slice())
     }
 
     fn open_batches(&mut self, session: &VerifierSession, counts: &mut Counts) -> Result<(), Failed> {
@@ -120,11 +124,12 @@ impl Keeper {
 
     /// Goes on with what was kept of the session.
     pub(crate) fn take_up(&mut self, session: VerifierSession, believing: bool, counts: &mut Counts) -> Result<VerifierSession, Failed> {
-        let saved = match self.saved.take() {
-            Some(saved) => saved,
+        let saved = match &self.saved {
+            Some(saved) => saved.clone(),
             None => {
                 let saved = session.save()?;
                 self.checkpoint.keep_session(&saved)?;
+                self.saved = Some(saved.clone());
                 saved
             }
         };
@@ -132,9 +137,7 @@ impl Keeper {
             self.believe(&session);
         }
         self.open_batches(&session, counts)?;
-        let resumed = session.resume(&saved, self.kept.values().map(|(batch, _)| *batch).collect());
-        self.saved = Some(saved);
-        Ok(resumed?)
+        Ok(session.resume(&saved, self.kept.values().map(|(batch, _)| *batch).collect())?)
     }
 
     /// What a verifier finds that does not look at digests: for one that is broken on purpose.
@@ -165,7 +168,7 @@ impl Keeper {
     pub(crate) fn keep_batch(&mut self, batch: &VerifiedBatch, tags: &[Tag]) -> Result<(), Failed> {
         let kept = batch.kept();
         self.checkpoint.append(&kept, tags)?;
-        self.kept.insert(kept.index, (kept, tags.to_vec()));
+        self.kept.entry(kept.index).or_insert_with(|| (kept, tags.to_vec()));
         Ok(())
     }
 
@@ -186,7 +189,7 @@ impl Keeper {
 
     /// The check is over.
     pub(crate) fn remove(self) -> Result<(), Failed> {
-        let keep_run = self.run.seed.is_none();
+        let keep_run = self.run.as_ref().is_some_and(|run| run.seed.is_none());
         Ok(self.checkpoint.finish(keep_run)?)
     }
 }

@@ -100,7 +100,8 @@ pub(crate) struct Oracle {
     /// Requests whose receipt is in the ledger.
     completed: BTreeSet<[u8; 16]>,
     answers: BTreeMap<Batch, [u8; 32]>,
-    results: BTreeMap<usize, Vec<u8>>,
+    /// Of each check its results, and the request that they are of.
+    results: BTreeMap<usize, (Vec<u8>, [u8; 16])>,
     closed: BTreeSet<usize>,
 }
 
@@ -195,7 +196,7 @@ impl Oracle {
         if bytes != results_of(&self.plan.expected(check)) {
             self.violation(format!("the results of check {check} are not the plaintext join"));
         }
-        if self.results.insert(check, bytes.to_vec()).is_some_and(|before| before != bytes) {
+        if self.results.insert(check, (bytes.to_vec(), *request.id())).is_some_and(|before| before.0 != bytes) {
             self.violation(format!("check {check} writes other results than before"));
         }
     }
@@ -213,6 +214,11 @@ impl Oracle {
     /// Whether a check has written results.
     pub(crate) fn has_results(&self, check: usize) -> bool {
         self.results.contains_key(&check)
+    }
+
+    /// Whether a check's results are of this request.
+    pub(crate) fn has_results_of(&self, check: usize, request: &Request) -> bool {
+        self.results.get(&check).is_some_and(|(_, id)| id == request.id())
     }
 
     /// The session of a request, if it was ever admitted.

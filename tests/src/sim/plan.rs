@@ -141,11 +141,6 @@ impl Plan {
         }
     }
 
-    /// Evaluations that a check asks.
-    pub(crate) fn tokens(&self, check: usize) -> u64 {
-        (self.checks[check].pairs.len() * usize::from(self.tokens_per_pair)) as u64
-    }
-
     /// The seed of a check's blinds, as its first run of number `run` would draw it.
     pub(crate) fn blind_seed(&self, check: usize, run: u32) -> BlindSeed {
         BlindSeed::from_bytes(Zeroizing::new(Chance::new(self.seed, &format!("blinds {check} {run}")).bytes()))

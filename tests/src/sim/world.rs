@@ -334,7 +334,7 @@ impl World {
                     _ => self.standing[number].over = Some("outcome: refused, no results"),
                 }
             }
-            Outcome::Failed(Failed::Line(_)) => self.again(number, 60_000),
+            Outcome::Failed(Failed::Line) => self.again(number, 60_000),
         }
     }
 
@@ -571,8 +571,9 @@ impl World {
         for number in 0..self.standing.len() {
             let done = self.standing[number].over == Some("outcome: results exact");
             finished += usize::from(done);
-            for run in 0..=self.standing[number].run {
-                self.look_at_a_session(&book, number, run, done && run == self.standing[number].run);
+            for drawn in 0..self.ctx.requests[number] {
+                let of_it = self.ctx.oracle.has_results_of(number, &self.ctx.plan.request(number, drawn).0);
+                self.look_at_a_session(&book, number, drawn, done && of_it);
             }
         }
         if finished == 0 && self.ctx.plan.operations.is_empty() && self.standing.iter().all(|standing| standing.over.is_some()) {
@@ -586,8 +587,8 @@ impl World {
         (self.shelf, self.charges) = (Some(shelf), charges);
     }
 
-    fn look_at_a_session(&mut self, book: &Book, number: usize, run: u32, done: bool) {
-        let (request, _) = self.ctx.plan.request(number, run);
+    fn look_at_a_session(&mut self, book: &Book, number: usize, drawn: u32, done: bool) {
+        let (request, _) = self.ctx.plan.request(number, drawn);
         let Some(session) = self.ctx.oracle.session_of(&request) else {
             if done {
                 self.ctx.oracle.violation(format!("check {number} has results without a session"));
@@ -595,13 +596,18 @@ impl World {
             return;
         };
         let heard_closed = self.ctx.oracle.heard_closed(number);
-        let mut wrong = |what: &str| self.ctx.oracle.violation(format!("check {number}, run {run}: {what}"));
+        let finished = self.standing[number].over == Some("outcome: results exact");
+        let mut wrong = |what: &str| self.ctx.oracle.violation(format!("check {number}, request {drawn}: {what}"));
         let Ok(Some(row)) = book.look().session(&session) else { return if done { wrong("its session is not in the ledger") } };
         let (tokens, batches) = book.charges.of_session(&session);
         if (row.charged_tokens, row.charged_batches) != (tokens, batches) || tokens > row.tokens {
             wrong("its account and its charges differ");
         }
         if !done {
+            // What an operator began anew because its epoch had ended stays charged; nothing else is ever charged in vain.
+            if tokens > 0 && finished && self.ctx.plan.operations.is_empty() {
+                wrong("its list has results of another session, and it was charged all the same");
+            }
             return;
         }
         if (row.tokens, row.batches) != (request.tokens(), request.batches()) || (tokens, batches) != (request.tokens(), request.batches()) {
