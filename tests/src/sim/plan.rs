@@ -85,11 +85,18 @@ impl Plan {
         let checks: Vec<CheckPlan> = (0..count)
             .map(|number| {
                 let spread = if chance.one_in(2) { 50 } else { 3_000 };
-                let pairs = if chance.one_in(10) { chance.between(1, 4) } else { chance.between(5, 60) } / u64::from(tokens_per_pair);
+                // A batch costs more than a token: most runs have few of them, some have dozens.
+                let (pairs, batch_tokens) = if chance.one_in(10) {
+                    (chance.between(5, 60), chance.between(1, 16))
+                } else {
+                    let pairs = chance.between(1, 24);
+                    (pairs, pairs.div_ceil(chance.between(1, 8)))
+                };
+                let pairs = (pairs / u64::from(tokens_per_pair)).max(1);
                 CheckPlan {
                     verifier: if racing { 0 } else { number % verifiers },
-                    pairs: (0..pairs.max(1)).map(|_| (0..tokens_per_pair).map(|_| chance.index(POOL) as u16).collect()).collect(),
-                    batch_tokens: chance.between(1, 16) as u32,
+                    pairs: (0..pairs).map(|_| (0..tokens_per_pair).map(|_| chance.index(POOL) as u16).collect()).collect(),
+                    batch_tokens: batch_tokens.min(16) as u32,
                     signed,
                     starts: START + 1_000 + chance.below(spread),
                     twice: chance.one_in(25),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use oblink_session::error::RefusalCode;
+use oblink_session::error::{RefusalCode, RefusalKind};
 use oblink_session::statement::CertifiedKey;
 use oblink_store::ledger::{Judged, Scope, SessionState};
 
@@ -49,6 +49,8 @@ pub struct Report {
 struct Standing {
     /// Runs that were begun anew.
     run: u32,
+    /// How often the budget did not hold what it asked.
+    refused: u32,
     over: Option<&'static str>,
 }
 
@@ -322,6 +324,12 @@ impl World {
                     self.ctx.oracle.violation(format!("check {number} is refused: {refusal}"));
                 }
                 match refusal.code {
+                    code if code.kind() == RefusalKind::Passing => self.again(number, 60_000),
+                    // What a lost line still holds is free once the holder hears of it: its operator asks again, some times.
+                    RefusalCode::BudgetExhausted if self.standing[number].refused < 6 => {
+                        self.standing[number].refused += 1;
+                        self.again(number, 20 * 60_000);
+                    }
                     RefusalCode::Suspended => self.again(number, 2 * 3_600_000),
                     RefusalCode::EpochEnded => {
                         // The operator begins anew; what was charged stays charged.
