@@ -50,10 +50,7 @@ fn show(report: &Report) {
     report.trace.iter().for_each(|line| println!("{line}"));
     println!("seed {}: VIOLATION", report.seed);
     report.violations.iter().for_each(|what| println!("  {what}"));
-    println!(
-        "  again: cargo run --release -p oblink-tests --bin simulate -- --seeds 1 --first-seed {} --trace",
-        report.seed
-    );
+    println!("  again: cargo run --release -p oblink-tests --bin simulate -- --seeds 1 --first-seed {} --trace", report.seed);
 }
 
 fn main() -> ExitCode {
@@ -98,7 +95,12 @@ fn main() -> ExitCode {
     });
     let (counts, events, virtual_ms) = totals.into_inner().unwrap();
     let (done, failed, seconds) = (done.into_inner(), failed.into_inner(), began.elapsed().as_secs_f64());
-    println!("{done} seeds from {} in {seconds:.1} s ({:.1} a second), {events} events, {:.0} h of virtual time", options.first, done as f64 / seconds, virtual_ms as f64 / 3_600_000.0);
+    println!(
+        "{done} seeds from {} in {seconds:.1} s ({:.1} a second), {events} events, {:.0} h of virtual time",
+        options.first,
+        done as f64 / seconds,
+        virtual_ms as f64 / 3_600_000.0
+    );
     counts.0.iter().for_each(|(kind, many)| println!("{many:>10}  {kind}"));
     if failed == 0 {
         println!("no violation");

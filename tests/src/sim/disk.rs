@@ -61,6 +61,8 @@ struct State {
     namings: Vec<Naming>,
     /// Whether its own name is durable.
     directories: BTreeMap<PathBuf, bool>,
+    /// Directories removed, and not durably so.
+    removed: BTreeSet<PathBuf>,
     locks: BTreeMap<PathBuf, u64>,
     next: u64,
     dead: BTreeSet<u64>,
@@ -153,6 +155,7 @@ impl Machine {
             durable_names: BTreeMap::new(),
             namings: Vec::new(),
             directories: directories.iter().map(|directory| (PathBuf::from(directory), true)).collect(),
+            removed: BTreeSet::new(),
             locks: BTreeMap::new(),
             next: 1,
             dead: BTreeSet::new(),
@@ -201,14 +204,20 @@ impl Machine {
         let mut names = std::mem::take(&mut state.durable_names);
         namings.iter().for_each(|naming| naming.apply(&mut names));
         let (chance, counts) = (&mut state.chance, &mut state.counts);
+        let before = state.directories.len();
         state.directories.retain(|_, durable| *durable || chance.one_in(2));
+        counts.add("disk: new directory lost with the power", (before - state.directories.len()) as u64);
+        for directory in std::mem::take(&mut state.removed) {
+            // It comes back, with what had been removed in it; or it went, and then so did that.
+            if chance.one_in(2) {
+                state.directories.insert(directory, true);
+            }
+        }
         let directories = &state.directories;
-        let before = names.len();
         names.retain(|path, _| path.ancestors().skip(1).all(|above| above.as_os_str().is_empty() || directories.contains_key(above)));
-        counts.add("disk: directory lost with the power", (before - names.len()) as u64);
         state.directories.values_mut().for_each(|durable| *durable = true);
         // A name can be durable before what it names: then the file is there, and empty.
-        for (_, node) in &mut state.files {
+        for node in state.files.values_mut() {
             let mut changes = std::mem::take(&mut node.doomed);
             changes.append(&mut node.changes);
             if changes.is_empty() {
@@ -341,6 +350,7 @@ impl Disk for SimDisk {
         let mut state = self.begin(Doing::Taking, "disk: EIO on a directory")?;
         for above in dir.ancestors().filter(|above| !above.as_os_str().is_empty()) {
             state.directories.entry(above.to_owned()).or_insert(false);
+            state.removed.remove(above);
         }
         // Its names are synced; the process may die before.
         if let Some(error) = state.fault(self.process, Doing::Syncing, "disk: EIO on a directory") {
@@ -402,7 +412,9 @@ impl Disk for SimDisk {
         if state.names.keys().any(|path| path.starts_with(dir)) || state.directories.keys().any(|path| parent(path) == dir) {
             return Err(ErrorKind::DirectoryNotEmpty.into());
         }
-        state.directories.remove(dir).map(drop).ok_or_else(|| ErrorKind::NotFound.into())
+        state.directories.remove(dir).ok_or(ErrorKind::NotFound)?;
+        state.removed.insert(dir.to_owned());
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -417,6 +429,7 @@ impl Disk for SimDisk {
         for (directory, durable) in &mut state.directories {
             *durable |= parent(directory) == dir;
         }
+        state.removed.retain(|directory| parent(directory) != dir);
         Ok(())
     }
 
@@ -426,7 +439,8 @@ impl Disk for SimDisk {
             return Err(ErrorKind::NotFound.into());
         }
         let files = state.names.keys().chain(state.directories.keys());
-        let mut names: Vec<OsString> = files.filter(|path| parent(path) == dir).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        let mut names: Vec<OsString> =
+            files.filter(|path| parent(path) == dir).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
         names.sort_unstable();
         Ok(names)
     }

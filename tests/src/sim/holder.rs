@@ -80,6 +80,9 @@ enum Work {
 /// Which request of which verifier a connection serves: one at a time.
 type Seat = ([u8; 32], [u8; 16]);
 
+/// A connection that waits for its seat, with what it is to be admitted by.
+type Waiting = (Line, Box<PendingAdmission>, Rc<OpenEpoch>);
+
 #[derive(Debug)]
 struct Running {
     session: HolderSession,
@@ -109,7 +112,7 @@ pub(crate) struct Holder {
     context: std::sync::Arc<HolderContext>,
     epochs: BTreeMap<([u8; 16], [u8; 32]), Rc<OpenEpoch>>,
     /// Who has a seat, and who waits for it, the longest first.
-    seats: BTreeMap<Seat, (Option<Line>, Vec<(Line, Box<PendingAdmission>, Rc<OpenEpoch>)>)>,
+    seats: BTreeMap<Seat, (Option<Line>, Vec<Waiting>)>,
     lines: BTreeMap<Line, Served>,
     next: u64,
 }
@@ -119,16 +122,7 @@ impl Holder {
     pub(crate) fn new(life: u64, disk: SimDisk, book: Book, evaluations_max: u64) -> Self {
         let (statement_key, fingerprint) = parties::holder();
         let context = HolderContext { fingerprint, statement_key, pilot_pairs_max: 1_000, epoch_evaluations_max: evaluations_max };
-        Self {
-            life,
-            disk,
-            book,
-            context: context.into(),
-            epochs: BTreeMap::new(),
-            seats: BTreeMap::new(),
-            lines: BTreeMap::new(),
-            next: 0,
-        }
+        Self { life, disk, book, context: context.into(), epochs: BTreeMap::new(), seats: BTreeMap::new(), lines: BTreeMap::new(), next: 0 }
     }
 
     pub(crate) fn life(&self) -> u64 {
@@ -256,9 +250,9 @@ impl Holder {
             }
             Work::Evaluate(stream, charged) => {
                 let epoch = Rc::clone(&self.running(line)?.epoch);
-                let other = ctx.is_broken(Break::OtherKey).then(|| {
-                    EpochKeys::derive(&EpochSeed::from_bytes(Zeroizing::new([99; 32])), *epoch.keys.epoch_id()).unwrap()
-                });
+                let other = ctx
+                    .is_broken(Break::OtherKey)
+                    .then(|| EpochKeys::derive(&EpochSeed::from_bytes(Zeroizing::new([99; 32])), *epoch.keys.epoch_id()).unwrap());
                 let keys = other.as_ref().unwrap_or(&epoch.keys);
                 let slice = charged.evaluate_slice(keys, 0..charged.len())?;
                 let evaluated = charged.prove(keys, vec![slice], ctx.chance.generator())?;
@@ -499,10 +493,13 @@ impl Holder {
             return Ok(());
         }
         served.settled = true;
-        let (verifier, refusal) = (served.verifier, match &served.ended {
-            Some(End::Refused(refusal)) => Some(refusal.clone()),
-            _ => None,
-        });
+        let (verifier, refusal) = (
+            served.verifier,
+            match &served.ended {
+                Some(End::Refused(refusal)) => Some(refusal.clone()),
+                _ => None,
+            },
+        );
         if let Some(running) = served.running.as_mut().filter(|_| !ctx.is_broken(Break::KeepReservation)) {
             // A failure is logged, and keeps nobody from anything.
             let _ = running.session.suspend(&mut self.book, clock);

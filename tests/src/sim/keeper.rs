@@ -106,7 +106,11 @@ impl Keeper {
     }
 
     /// The receipt that an earlier process had, with everything that results need; `None` where the holder has to be asked.
-    pub(crate) fn finished(&mut self, context: &Arc<VerifierContext>, counts: &mut Counts) -> Result<Option<(Finished, Frame, VerifiedSet)>, Failed> {
+    pub(crate) fn finished(
+        &mut self,
+        context: &Arc<VerifierContext>,
+        counts: &mut Counts,
+    ) -> Result<Option<(Finished, Frame, VerifiedSet)>, Failed> {
         let (Some(receipt), Some(saved)) = (self.checkpoint.read_receipt()?, &self.saved) else { return Ok(None) };
         let session = VerifierSession::restore(Arc::clone(context), saved)?;
         self.open_batches(&session, counts)?;

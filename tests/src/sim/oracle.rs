@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
+use oblink_oprf::BATCH_PROOF_LEN;
 use oblink_session::error::{Refusal, RefusalCode};
 use oblink_session::holder::HolderSession;
 use oblink_session::ledger::{ChargeEntry, ChargeOutcome};
 use oblink_session::request::Request;
 use oblink_session::wire::Frame;
-use oblink_oprf::BATCH_PROOF_LEN;
 use sha2::{Digest, Sha256};
 
 use super::plan::{Operation, Plan};
@@ -107,7 +107,11 @@ pub(crate) struct Oracle {
 
 /// A results file: a line a pair.
 pub(crate) fn results_of(matched: &[bool]) -> Vec<u8> {
-    matched.iter().enumerate().flat_map(|(row, matched)| format!("{row},{}\n", if *matched { "match" } else { "no_match" }).into_bytes()).collect()
+    matched
+        .iter()
+        .enumerate()
+        .flat_map(|(row, matched)| format!("{row},{}\n", if *matched { "match" } else { "no_match" }).into_bytes())
+        .collect()
 }
 
 impl Oracle {

@@ -141,7 +141,7 @@ impl Plan {
             kills_holder: rate(20_000),
             kills_verifier: rate(20_000),
             cuts: rate(20_000),
-            copies: rate(10_000),
+            copies: rate(150_000),
             stalls: rate(30_000),
             power: if chance.one_in(3) { 1_000_000 } else { chance.below(1_000_000) },
             skew: chance.below(140_000),

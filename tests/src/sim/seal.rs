@@ -42,8 +42,7 @@ pub(crate) fn seal(plan: &Plan, disk: &SimDisk, book: &mut Book, number: usize, 
         return Ok(());
     }
     let work = Path::new(EPOCHS).join(format!("work-{number}"));
-    let mut builder =
-        SetBuilder::new(Arc::new(disk.clone()), &work, BuilderOptions { memory_bytes: MEMORY_BYTES_MIN }).map_err(shown)?;
+    let mut builder = SetBuilder::new(Arc::new(disk.clone()), &work, BuilderOptions { memory_bytes: MEMORY_BYTES_MIN }).map_err(shown)?;
     let pool = pool_prefixes(epoch);
     let prefixes: Vec<_> = plan.records.iter().map(|record| pool[usize::from(*record)]).collect();
     builder.push(&prefixes).map_err(shown)?;
