@@ -21,13 +21,11 @@ pub enum Break {
     ResultsBeforeReceipt,
     /// The holder answers with another epoch's key.
     OtherKey,
-    /// The verifier takes the answers of the batches that it has for all of them.
-    CompleteEarly,
 }
 
 impl Break {
     /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("answer-before-charge", Self::AnswerBeforeCharge),
         ("drop-batch", Self::DropBatch),
         ("forget-handshake", Self::ForgetHandshake),
@@ -37,7 +35,6 @@ impl Break {
         ("keep-reservation", Self::KeepReservation),
         ("results-before-receipt", Self::ResultsBeforeReceipt),
         ("other-key", Self::OtherKey),
-        ("complete-early", Self::CompleteEarly),
     ];
 
     /// The one of this name.
