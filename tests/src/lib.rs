@@ -25,6 +25,7 @@ pub mod scrape;
 mod seen;
 mod serving;
 mod sets;
+pub mod sim;
 pub mod small_disk;
 pub mod tap;
 

@@ -131,6 +131,12 @@ impl Official {
         armour(&blob.concat())
     }
 
+    /// Its key's fingerprint, `SHA256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("SHA256:{}", Base64::encode_string(&Sha256::digest(&self.blob)).trim_end_matches('='))
+    }
+
     /// Its line of allowed signers, for `namespaces` (divided by commas), with `more` options that begin with a comma.
     #[must_use]
     pub fn line(&self, namespaces: &str, more: &str) -> String {

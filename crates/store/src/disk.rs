@@ -15,7 +15,7 @@ use crate::Error;
 
 /// A disk: what can be done to names.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// Creates a directory and those above it, mode 0700; one that exists is left as it is.
+    /// Creates a directory and those above it, mode 0700, durably; one that exists is left as it is.
     ///
     /// # Errors
     /// The system's.
@@ -157,7 +157,10 @@ impl DiskLock for RealLock {}
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        // What is synced within them is no more durable than their names.
+        missing.into_iter().rev().try_for_each(|made| self.sync_dir(directory_of(made)))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -31,7 +31,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::disk::{Disk, DiskLock, RemoveOnDrop, check_private, lock, sweep};
+use crate::disk::{Disk, DiskLock, RemoveOnDrop, check_private, directory_of, lock, sweep};
 use batches::BatchLog;
 
 pub use batches::Reopened;
@@ -148,7 +148,10 @@ impl Checkpoint {
     /// [`Error::Disk`], [`Error::NoSpace`].
     pub fn begin(&mut self, run: &Run) -> Result<(), Error> {
         self.forget()?;
-        self.write(&self.path("run"), Kind::Run, &run.to_body()?)
+        self.write(&self.path("run"), Kind::Run, &run.to_body()?)?;
+        // One that was killed may have made the directory, and left its name to chance.
+        let above = directory_of(&self.dir);
+        self.disk.sync_dir(above).map_err(|error| Error::disk("syncing the directory", above, error))
     }
 
     /// Removes everything but `run`.

@@ -1,8 +1,10 @@
 //! Checkpoints that were killed, torn, damaged, written by others, or whose disk fails.
 
+use std::ffi::OsString;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use oblink_session::blind::BlindSeed;
 use oblink_session::tag::Tag;
@@ -12,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{Checkpoint, CheckpointFault, KeptReceipt, KeptSession, Reopened, Run};
 use crate::Error;
-use crate::disk::RealDisk;
+use crate::disk::{Disk, DiskFile, DiskLock, RealDisk};
 
 const SESSION: [u8; 16] = [7; 16];
 
@@ -374,4 +376,53 @@ fn files_that_others_may_read_are_refused() {
         };
         assert!(matches!(error, Some(Error::Exposed { .. })), "{name}: {error:?}");
     }
+}
+
+/// The real disk, which notes the directories that were synced.
+#[derive(Debug, Default)]
+struct NotingDisk(Mutex<Vec<PathBuf>>);
+
+impl Disk for NotingDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.create_dir(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.create(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open(path)
+    }
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open_write(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.remove_dir(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.lock().unwrap().push(dir.to_owned());
+        RealDisk.sync_dir(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        RealDisk.list(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        RealDisk.lock(path)
+    }
+}
+
+/// A run whose directory's own name was never synced went with the power, and its list was asked, and charged, a second time.
+#[test]
+fn repro_a_run_is_no_more_durable_than_its_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (above, disk) = (folder.path().join("checkpoints"), Arc::new(NotingDisk::default()));
+    std::fs::create_dir(&above).unwrap();
+    let mut checkpoint = Checkpoint::open(Arc::clone(&disk) as Arc<dyn Disk>, &above.join("run")).unwrap();
+    checkpoint.begin(&run(Some(1))).unwrap();
+    assert!(disk.0.lock().unwrap().contains(&above));
 }

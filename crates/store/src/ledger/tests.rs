@@ -14,6 +14,7 @@ use oblink_session::tag::Tau;
 use super::*;
 
 mod authority;
+mod crash_images;
 mod foreign;
 mod log;
 mod officials;
