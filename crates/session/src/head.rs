@@ -1,6 +1,7 @@
 //! Heads of the holder's ledger: its size and root, signed (SPEC LED-2, LED-3).
 
 use crate::error::Misbehaviour;
+use crate::limits::JSON_INTEGER_MAX;
 use crate::merkle::{Hash, verify_consistency};
 use crate::request::to_hex;
 use crate::statement::{CertifiedKey, StatementKey, StatementKind};
@@ -59,11 +60,14 @@ impl SignedHead {
         Self { head, unix_ms, signature }
     }
 
-    /// Checks the statement.
+    /// Checks the statement, and that what it is over is canonical JSON.
     ///
     /// # Errors
-    /// [`Misbehaviour::Statement`].
+    /// [`Misbehaviour::Statement`]; [`Misbehaviour::Ledger`] for a size or a time that canonical JSON does not hold.
     pub fn verify(&self, key: &CertifiedKey, holder: &[u8; 32]) -> Result<(), Misbehaviour> {
+        if self.head.size > JSON_INTEGER_MAX || self.unix_ms > JSON_INTEGER_MAX {
+            return Err(Misbehaviour::Ledger("its head is beyond what a head can say"));
+        }
         key.verify(StatementKind::Head, &head_body(holder, &self.head, self.unix_ms), &self.signature)
     }
 }

@@ -62,5 +62,7 @@ pub const FIELDS_MAX: usize = 32;
 pub const LEFT_OUT_MAX: usize = 64;
 /// Most columns that a request requires (SPEC REQ-3).
 pub const REQUIRED_COLUMNS_MAX: usize = 32;
-/// Latest time that canonical JSON holds exactly: 2^53 − 1 milliseconds since 1970 (SPEC REQ-3; RFC 8785 §3.2.2.3).
-pub const TIME_UNIX_MS_MAX: u64 = (1 << 53) - 1;
+/// Largest integer of canonical JSON (SPEC §1; RFC 8785 §3.2.2.3).
+pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Latest time that canonical JSON holds exactly, milliseconds since 1970 (SPEC REQ-3).
+pub const TIME_UNIX_MS_MAX: u64 = JSON_INTEGER_MAX;

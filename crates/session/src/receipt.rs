@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Misbehaviour};
 use crate::head::LogHead;
+use crate::limits::JSON_INTEGER_MAX;
 use crate::request::{Disclosure, Request, from_hex, to_hex};
 use crate::statement::{CERTIFICATE_BYTES, CertifiedKey, StatementKind};
 use crate::transcript::{Authority, SessionFacts};
@@ -42,6 +43,13 @@ struct Members {
     verifier: String,
     verifier_statement_key: String,
     version: u16,
+}
+
+impl Members {
+    /// Whether canonical JSON holds its integers (SPEC §1).
+    fn in_bounds(&self) -> bool {
+        [self.batches, self.completed_unix_ms, self.ledger_size, self.pairs, self.tokens].iter().all(|integer| *integer <= JSON_INTEGER_MAX)
+    }
 }
 
 fn to_canonical(members: &Members) -> Result<Vec<u8>, Error> {
@@ -113,6 +121,9 @@ pub(crate) fn ledger_size(body: &[u8]) -> Result<u64, Error> {
 /// The holder's own word in a received body, once everything else in it is what this side computes itself.
 pub(crate) fn check_body(received: &[u8], expected: impl Fn(&HolderWord) -> Result<Vec<u8>, Error>) -> Result<HolderWord, Error> {
     let members: Members = serde_json::from_slice(received).map_err(|_| Misbehaviour::Receipt("body"))?;
+    if !members.in_bounds() {
+        return Err(Misbehaviour::Receipt("body").into());
+    }
     let word = HolderWord {
         completed_unix_ms: members.completed_unix_ms,
         head: LogHead { size: members.ledger_size, root: from_hex(&members.ledger_root).ok_or(Misbehaviour::Receipt("ledger_root"))? },
@@ -177,7 +188,7 @@ impl Receipt {
     pub fn from_json(text: &str) -> Result<Self, Misbehaviour> {
         let file: File = serde_json::from_str(text).map_err(|_| Misbehaviour::Receipt("file"))?;
         let members: Members = serde_json::from_str(&file.body).map_err(|_| Misbehaviour::Receipt("body"))?;
-        if members.format != FORMAT || to_canonical(&members).ok().as_deref() != Some(file.body.as_bytes()) {
+        if members.format != FORMAT || !members.in_bounds() || to_canonical(&members).ok().as_deref() != Some(file.body.as_bytes()) {
             return Err(Misbehaviour::Receipt("body"));
         }
         let hex = |text: &str, name| from_hex::<32>(text).ok_or(Misbehaviour::Receipt(name));

@@ -4,9 +4,12 @@
 mod pair;
 
 use oblink_session::error::{Error, Incompatibility, Misbehaviour, Refusal, RefusalCode};
+use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::holder::{HolderHandshake, House};
 use oblink_session::ledger::LedgerError;
+use oblink_session::receipt::Receipt;
 use oblink_session::request::Request;
+use oblink_session::statement::{CertifiedKey, StatementKind};
 use oblink_session::wire::{Batch, Evaluated, Frame, FrameType, Hello, ReceiptMessage, Welcome, WireError};
 use pair::{Checked, NOW, Pair};
 
@@ -496,4 +499,35 @@ fn a_saved_state_cannot_smuggle_in_a_receipt() {
     let last = bytes.len() - 1 - 8 - 32;
     bytes[last] ^= 1;
     assert!(matches!(oblink_session::holder::HolderSession::restore(pair.holder.clone(), &bytes), Err(Error::SavedState(_))));
+}
+
+/// SPEC §1: canonical JSON has integers below 2^53. A receipt and a head with a larger one were taken, though no other reader of JSON need take them.
+#[test]
+fn repro_integers_beyond_canonical_json_are_refused() {
+    let mut pair = Pair::new(5, 1, 4);
+    let (mut holder, mut verifier) = pair.open();
+    pair.run_batches(&mut holder, &mut verifier);
+    let (receipt, _) = pair.finish(&mut holder, verifier);
+    let largest = (1_u64 << 53) - 1;
+    let text = String::from_utf8(receipt.body.clone()).unwrap();
+    for member in ["ledger_size", "completed_unix_ms"] {
+        let (before, rest) = text.split_once(&format!("\"{member}\":")).unwrap();
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        for (value, holds) in [(largest, true), (largest + 1, false), (u64::MAX, false)] {
+            let body = format!("{before}\"{member}\":{value}{after}").into_bytes();
+            let signed = Receipt {
+                holder_signature: pair.holder.statement_key.sign(StatementKind::Receipt, &body),
+                verifier_signature: pair.verifier.statement_key.sign(StatementKind::Receipt, &body),
+                body,
+                ..receipt.clone()
+            };
+            assert_eq!(Receipt::from_json(&signed.to_json()).is_ok(), holds, "{member} {value}");
+        }
+    }
+    let (own, holder) = (&pair.holder.statement_key, &pair.holder.fingerprint);
+    let key = CertifiedKey::check(own.certificate(), holder).unwrap();
+    for (size, unix_ms, holds) in [(largest, largest, true), (largest + 1, 1, false), (1, largest + 1, false)] {
+        let head = SignedHead::sign(own, holder, LogHead { size, root: [1; 32] }, unix_ms);
+        assert_eq!(head.verify(&key, holder).is_ok(), holds, "{size} {unix_ms}");
+    }
 }

@@ -143,6 +143,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
     }
     model.compare(latest_unix_ms)?;
     check_triggers(connection)?;
+    check_file(connection)?;
     Ok(VerifyReport {
         head: LogHead { size: log.len(), root: log.root() },
         heads,
@@ -173,6 +174,15 @@ fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u
     }
     let verdict = claim.signed.map_or(Ok(()), |signed| signed.verify(key, holder));
     verdict.map_err(|_| wrong("the signature of the head does not verify"))
+}
+
+/// That tables and their indexes fit each other: what was compared above is what the tables hold, and the program finds its rows by indexes.
+fn check_file(connection: &Connection) -> Result<(), Failure> {
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(Tampered { place: "tables", entry: None, what: "the file is damaged: its tables and their indexes do not fit each other" }.into())
 }
 
 /// What keeps the log append-only between one verification and the next, word for word, and nothing that acts or answers besides.
