@@ -62,7 +62,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 impl Asking<'_> {
     /// The answer of a run that broke off after its receipt: the holder need not be there any more (SPEC RES-6).
     pub(super) fn earlier_answer(&self) -> Option<Answer> {
-        let answered = self.work.progress.answered(&self.context, &self.work.sets, self.question.request().tokens())?;
+        let answered = self.work.progress.answered(&self.context, self.pin.as_bytes(), self.question.request(), &self.work.sets)?;
         self.known.was_shown(answered.awaiting_head);
         self.reporter.note("the receipt of the run that broke off is here: its results are written now");
         Some(Answer { finished: answered.finished, set: answered.set })

@@ -90,7 +90,10 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
     // First: the receipt is what shows that the holder said this head.
     keep_receipt(home, directory.as_ref(), &answer)?;
     asking.known.keep_finished(&answer.finished, unix_ms(SystemTime::now()))?;
-    forget_old_sets(&answer);
+    // Of an answer that was kept, nobody knows here whether its set is still the current one.
+    if line.is_some() {
+        forget_old_sets(&answer);
+    }
     let asked = asking.work.progress.take_asked();
     if asked.len() as u64 != tokens {
         return Err(Failure::bug("there are not as many tags as tokens"));

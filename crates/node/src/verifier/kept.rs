@@ -48,7 +48,7 @@ impl KeptRun {
         };
         check_private(&place)?;
         let opened = Checkpoint::open(Arc::new(RealDisk), &place);
-        let mut checkpoint = opened.map_err(|error| match error {
+        let checkpoint = opened.map_err(|error| match error {
             StoreError::InUse { .. } => {
                 let what = if directory.is_some() {
                     "another check of this request is at work"
@@ -59,9 +59,6 @@ impl KeptRun {
             }
             error => error.into(),
         })?;
-        if args.restart {
-            checkpoint.clear()?;
-        }
         let of_request = directory.is_some();
         let usable = |failure: Failure| {
             if failure.exit() != Exit::BadInput || failure.code() == "disk" {
@@ -73,7 +70,16 @@ impl KeptRun {
                 "use the version of oblink that wrote it, or begin anew with --restart: what that run was charged stays charged"
             })
         };
+        // What is there goes when the new run begins, and not before: until then the command may be found wrong.
+        if args.restart {
+            return Ok(Self { checkpoint, run: None, session: KeptSession::None, of_request });
+        }
         let session = checkpoint.read_session().map_err(|error| usable(error.into()))?;
+        // Batches are written after the session: where they are without it, it was lost, and the same Hello brings it again, for nothing.
+        let session = match session {
+            KeptSession::None if checkpoint.has_batches()? => KeptSession::Damaged,
+            session => session,
+        };
         let run = match (&session, of_request) {
             (KeptSession::None, false) => None,
             _ => checkpoint.read_run().map_err(|error| usable(error.into()))?,

@@ -129,7 +129,7 @@ pub(super) async fn run(
     send(&mut to, &complete, traffic).await?;
     let receipt = answer_in_time(&mut from, FrameType::Receipt, traffic).await?;
     let (finished, acknowledge) = awaiting.receive_receipt(&receipt, now())?;
-    work.progress.keep_receipt(saved, &receipt)?;
+    work.progress.keep_receipt(saved, &receipt, &set)?;
     Ok((Answer { finished, set }, Farewell { to, from, acknowledge, traffic: Arc::clone(traffic) }))
 }
 

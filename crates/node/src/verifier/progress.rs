@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use oblink_session::request::Request;
 use oblink_session::tag::Tag;
 use oblink_session::verifier::{AwaitingReceipt, Finished, KeptBatch, VerifierContext, VerifierSession};
 use oblink_session::wire::{Frame, FrameType};
@@ -40,6 +42,8 @@ struct State {
     superseded: Option<PathBuf>,
     /// The session as it was at its first Welcome.
     saved: Option<Vec<u8>>,
+    /// Whether an earlier run was admitted, whatever is left of its session.
+    admitted_before: bool,
     batches_open: bool,
     batches: BTreeMap<u64, KeptBatch>,
     asked: Asked,
@@ -79,6 +83,7 @@ impl Progress {
         tokens: u64,
         bar: Bar,
     ) -> Result<Self, Failure> {
+        let admitted_before = kept.is_admitted();
         let KeptRun { checkpoint, session, .. } = kept;
         let saved = match session {
             KeptSession::Saved(saved) => Some(saved),
@@ -91,6 +96,7 @@ impl Progress {
             begin,
             superseded,
             saved,
+            admitted_before,
             batches_open: false,
             batches: BTreeMap::new(),
             asked,
@@ -137,6 +143,8 @@ impl Progress {
         let saved = match &state.saved {
             Some(saved) => saved,
             None => {
+                // Of a session that was lost, nobody can say under which set and key its batches were: they are asked again, for nothing.
+                state.checkpoint.forget()?;
                 let saved = session.save()?;
                 state.checkpoint.keep_session(&saved)?;
                 state.saved.insert(saved)
@@ -161,11 +169,11 @@ impl Progress {
     /// Exit 3: it cannot be written.
     pub(super) fn book(&self, kept: KeptBatch, tags: &[Tag]) -> Result<(), Failure> {
         let mut state = self.state();
-        state.last = Instant::now();
-        // The session has compared it with what it was, where it was asked again.
+        // The session has compared it with what it was, where it was asked again. Nothing new came of it.
         if state.batches.contains_key(&kept.index) {
             return Ok(());
         }
+        state.last = Instant::now();
         state.checkpoint.append(&kept, tags)?;
         state.batches.insert(kept.index, kept);
         state.asked.extend(tags.iter().copied().zip(kept.first_token..));
@@ -194,32 +202,54 @@ impl Progress {
     ///
     /// # Errors
     /// Exit 3: it cannot be written.
-    pub(super) fn keep_receipt(&self, awaiting: Vec<u8>, receipt: &Frame) -> Result<(), Failure> {
+    pub(super) fn keep_receipt(&self, awaiting: Vec<u8>, receipt: &Frame, set: &VerifiedSet) -> Result<(), Failure> {
         let clock_unix_ms = unix_ms(SystemTime::now());
-        Ok(self.state().checkpoint.keep_receipt(&KeptReceipt { clock_unix_ms, awaiting, body: receipt.body.clone() })?)
+        let state = self.state();
+        // Another run may fetch a later set, and put this one away. Where it cannot have a second name (on another file system), it is asked for again.
+        if let Err(error) = fs::hard_link(set.path(), state.checkpoint.set())
+            && error.kind() != ErrorKind::AlreadyExists
+        {
+            tracing::debug!(%error, "the set has no second name beside the receipt");
+        }
+        Ok(state.checkpoint.keep_receipt(&KeptReceipt { clock_unix_ms, awaiting, body: receipt.body.clone() })?)
     }
 
     /// What an earlier run had when it broke off: a receipt, which is checked again, all tags, and the set, which is checked again (SPEC END-4, RES-6).
     /// `None` where one of them is missing or does not hold: then the holder is asked.
-    pub(super) fn answered(&self, context: &std::sync::Arc<VerifierContext>, sets: &std::path::Path, tokens: u64) -> Option<Answered> {
+    pub(super) fn answered(
+        &self,
+        context: &std::sync::Arc<VerifierContext>,
+        holder: &[u8; 32],
+        request: &Request,
+        sets: &std::path::Path,
+    ) -> Option<Answered> {
         let state = self.state();
         let saved = state.saved.as_ref()?;
         let receipt = state.checkpoint.read_receipt().ok()??;
-        if state.asked.len() as u64 != tokens {
+        if state.asked.len() as u64 != request.tokens() {
             return None;
         }
         let session = VerifierSession::restore(std::sync::Arc::clone(context), saved).ok()?;
-        let set = VerifiedSet::open(&RealDisk, &set_path(sets, &session.offer().set_id), session.offer()).ok()?;
+        let opened = |path: &std::path::Path| VerifiedSet::open(&RealDisk, path, session.offer()).ok();
+        let set = opened(&set_path(sets, &session.offer().set_id)).or_else(|| opened(&state.checkpoint.set()))?;
         let awaiting = AwaitingReceipt::restore(std::sync::Arc::clone(context), &receipt.awaiting, &set).ok()?;
+        // The tags that are looked up are those of the batches that the receipt is of.
+        if !awaiting.is_of(state.batches.values().copied()) {
+            return None;
+        }
         let awaiting_head = *awaiting.welcomed();
         let frame = Frame { kind: FrameType::Receipt, body: receipt.body };
         let (finished, _) = awaiting.receive_receipt(&frame, receipt.clock_unix_ms).ok()?;
-        (finished.facts().session_id() == *session.session_id()).then_some(Answered { finished, set, awaiting_head })
+        let facts = finished.facts();
+        // And this command's: what was put back from a copy may be of several runs.
+        let own = facts.session_id() == *session.session_id() && facts.request_digest == request.digest() && facts.holder == *holder;
+        own.then_some(Answered { finished, set, awaiting_head })
     }
 
     /// Whether the holder has admitted this run.
     pub(super) fn is_admitted(&self) -> bool {
-        self.state().saved.is_some()
+        let state = self.state();
+        state.saved.is_some() || state.admitted_before
     }
 
     /// Batches verified.

@@ -2,6 +2,7 @@
 
 use super::VerifierContext;
 use super::batches::{BatchPlan, BlindedBatch, UnverifiedBatch, VerifiedBatch};
+use super::resume::KeptBatch;
 use crate::clock::check_clock;
 use crate::error::{Error, Misbehaviour, Refusal};
 use crate::head::{LogHead, SignedHead};
@@ -354,6 +355,16 @@ impl AwaitingReceipt {
     #[must_use]
     pub fn welcomed(&self) -> &LogHead {
         &self.session.welcomed
+    }
+
+    /// Whether these, each once, are the batches whose receipt is awaited.
+    #[must_use]
+    pub fn is_of(&self, mut batches: impl ExactSizeIterator<Item = KeptBatch>) -> bool {
+        let own = &self.session.batches;
+        let is_own = |kept: KeptBatch| {
+            own.get(&kept.index) == Some(&BatchDigests { blinded: kept.blinded_digest, evaluated: Some(kept.evaluated_digest) })
+        };
+        batches.len() == own.len() && batches.all(is_own)
     }
 
     /// The state as versioned bytes.

@@ -8,6 +8,7 @@
 //! session    the session as it was at the first Welcome
 //! batches    verified batches with their tags, appended as they come
 //! receipt    the holder's receipt, with the state that takes it: written before results
+//! set        the set that it is of, by a second name, where the file system has that
 //! ```
 //! Of these, `batches` alone is written in place: its records are chained by digests, and what does not hold at its end is cut when it is opened. What
 //! is lost of it is asked again, for nothing (SPEC BAT-3). The others are replaced whole, and end in a digest.
@@ -39,6 +40,8 @@ pub use run::{KeptReceipt, Run};
 
 /// The version of every file here.
 const VERSION: u8 = 1;
+/// The name under which the sealed set of a receipt may be kept here too, lest another run take it away with its epoch.
+const SET: &str = "set";
 /// Bytes of the digest that ends a file.
 const DIGEST_BYTES: usize = 32;
 /// The most bytes of `run`: a request, a saved handshake with it, and digests.
@@ -161,7 +164,7 @@ impl Checkpoint {
     pub fn forget(&mut self) -> Result<(), Error> {
         self.log = None;
         // Without `session` the rest counts for nothing, so it goes first.
-        for name in ["session", "receipt", "batches"] {
+        for name in ["session", "receipt", "batches", SET] {
             self.remove(name)?;
         }
         self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))
@@ -178,6 +181,25 @@ impl Checkpoint {
             Ok(body) => Ok(KeptSession::Saved(body.to_vec())),
             Err(CheckpointFault::Damaged) => Ok(KeptSession::Damaged),
             Err(fault) => Err(fault_in(&path, fault)),
+        }
+    }
+
+    /// Where the set of the receipt may be kept: as a second name of the file, which goes with the run. It is no part of what is read here.
+    #[must_use]
+    pub fn set(&self) -> PathBuf {
+        self.path(SET)
+    }
+
+    /// Whether batches were ever kept: never before a session was.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn has_batches(&self) -> Result<bool, Error> {
+        let path = self.path("batches");
+        match self.disk.open(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::disk("opening", &path, error)),
         }
     }
 

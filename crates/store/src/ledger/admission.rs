@@ -12,7 +12,7 @@ use super::epochs::spoken_for;
 use super::log::append;
 use super::{Failure, contradiction};
 
-/// How often a session that is not complete is resumed: more than any line breaks, and what the log holds of a session is bounded by it.
+/// How often a session that is not complete is resumed, beside once for each batch that it was charged: what the log holds of a session is bounded by it.
 pub const RESUMES_MAX: u32 = 1_000;
 
 /// Opens or resumes a session, or says why not. The order of the checks is the order of what the verifier hears first.
@@ -52,7 +52,8 @@ struct Known {
     charged_tokens: u64,
     holder_nonce: [u8; 32],
     policy: Option<[u8; 32]>,
-    resumes: u32,
+    resumes: u64,
+    charged_batches: u64,
 }
 
 /// The session that the entry resumes (SPEC HSK-5), if there is one; a conflict where this verifier used the request id otherwise.
@@ -62,7 +63,7 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
             "SELECT session, epoch, state, tokens, charged_tokens, holder_nonce,
                verifier_nonce = ?3 AND request_digest = ?4 AND tokens = ?5 AND pairs = ?6 AND batches = ?7
                AND verifier_certificate = ?8 AND offered = ?9,
-               set_id, session_id, policy, resumes
+               set_id, session_id, policy, resumes, charged_batches
              FROM sessions WHERE request_id = ?1 AND verifier = ?2",
         )?
         .query_row(
@@ -89,6 +90,7 @@ fn resumed_session(transaction: &Transaction<'_>, entry: &SessionEntry) -> Resul
                     set_id: row.get(7)?,
                     policy: row.get(9)?,
                     resumes: row.get(10)?,
+                    charged_batches: row.get(11)?,
                 };
                 Ok((known, row.get::<_, bool>(6)?))
             },
@@ -297,7 +299,8 @@ fn resume(transaction: &Transaction<'_>, entry: &SessionEntry, known: Known, now
         return Err(LedgerError::EpochEnded.into());
     }
     if known.state != "complete" {
-        if known.resumes >= RESUMES_MAX {
+        // A line that breaks again and again must not end a session that gets on: each batch allows another.
+        if known.resumes >= u64::from(RESUMES_MAX) + known.charged_batches {
             return Err(LedgerError::SessionNotOpen.into());
         }
         let missing = known.tokens.checked_sub(known.charged_tokens).ok_or_else(|| contradiction("more charged than was asked"))?;
