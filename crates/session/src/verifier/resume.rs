@@ -3,7 +3,7 @@
 use super::{VerifiedBatch, VerifierSession};
 use crate::error::{Error, Misbehaviour};
 use crate::saved::{Saved, SavedVerifier};
-use crate::transcript::BatchDigests;
+use crate::transcript::{Authority, BatchDigests};
 
 /// What stays of a verified batch beside its tags: enough for the transcript (SPEC END-1). Neither token, blind nor tag is in it.
 ///
@@ -67,6 +67,10 @@ impl VerifierSession {
         }
         if before.offer != now.offer {
             return Err(Misbehaviour::Welcome("another set than the session was opened with").into());
+        }
+        // Another policy may have come since; none can have gone (SPEC POL-1).
+        if before.authority != Authority::Unsigned && now.authority == Authority::Unsigned {
+            return Err(Misbehaviour::Welcome("unsigned, of a session that was signed").into());
         }
         self.admitted_unix_ms = saved.admitted_unix_ms;
         let due = self.question.request.batches();
