@@ -22,11 +22,12 @@ const SOURCES_MAX: usize = 4_096;
 /// How long a handshake is left alone before another may take its place. An honest one takes a few round trips.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Whom an address stands for. Who has one IPv6 address has all that share its first 64 bits.
+/// Whom an address stands for. Who has one IPv6 address may have all that share its first 48 bits, the most that a site is given: were those many
+/// sources, one site could use up what all may fail together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     V4(Ipv4Addr),
-    V6([u8; 8]),
+    V6([u8; 6]),
     /// Whoever is one source too many.
     Others,
 }
@@ -36,8 +37,8 @@ impl From<IpAddr> for Source {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
+                let [a, b, c, d, e, f, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f])
             }
         }
     }
@@ -220,11 +221,11 @@ mod tests {
         let now = Instant::now();
         let mut door = Door::new(64, now);
         for n in 0..100_u16 {
-            let address: IpAddr = format!("2001:db8::{n:x}:1").parse().unwrap();
+            let address: IpAddr = format!("2001:db8:0:{n:x}::1").parse().unwrap();
             knock(&mut door, u32::from(n), address, true, now);
         }
         assert_eq!(door.going_on(), 16);
-        assert_eq!(knock(&mut door, 1_000, "2001:db8:0:1::1".parse().unwrap(), false, now), Verdict::Begin);
+        assert_eq!(knock(&mut door, 1_000, "2001:db8:1::1".parse().unwrap(), false, now), Verdict::Begin);
         assert_eq!(Source::from("::ffff:10.0.0.1".parse::<IpAddr>().unwrap()), Source::from(v4(1)));
     }
 

@@ -359,7 +359,11 @@ async fn all_streams(
                     return Ok(());
                 }
             }
-            () = session.seat.wanted() => return Err(End::Replaced),
+            () = session.seat.wanted() => {
+                // Now, and not when its streams have ended: on a line that is dead they would wait for it, and the newcomer for them.
+                connection.close(2, "the session goes on on another connection");
+                return Err(End::Replaced);
+            }
             refusal = stopped(session) => return Err(End::Refused(refusal)),
             () = tokio::time::sleep(SILENCE_MAX) => {
                 let now = session.traffic.totals();

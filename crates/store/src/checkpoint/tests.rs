@@ -350,7 +350,9 @@ proptest! {
     fn invented_files_are_refused(name in 0_usize..4, bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let (_folder, dir) = folder();
         let mut checkpoint = open(&dir);
-        std::fs::write(dir.join(["run", "session", "receipt", "batches"][name]), bytes).unwrap();
+        let path = dir.join(["run", "session", "receipt", "batches"][name]);
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         if name == 0 {
             prop_assert!(checkpoint.read_run().is_err());
         }

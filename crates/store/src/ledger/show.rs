@@ -33,23 +33,26 @@ impl SqliteLedger {
     /// Writes down that `bytes` bytes of a set go to a session's verifier: to be called before they do.
     ///
     /// # Errors
-    /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown or suspended, or has had [`DELIVERIES_MAX`] deliveries; `EpochEnded`
+    /// [`Error::Ledger`]: `SessionNotOpen` where the session is unknown or suspended, or has had [`DELIVERIES_MAX`] deliveries beside one for each time it was resumed; `EpochEnded`
     /// where its epoch has ended, or where it was opened with another set; `Busy` and `Storage`.
     pub fn record_delivery(&mut self, session_id: &[u8; 16], set_id: &[u8; 32], bytes: u64, clock_unix_ms: u64) -> Result<(), Error> {
         Ok(self.write(clock_unix_ms, |transaction, now| {
-            let found: Option<(i64, bool, bool, u32, [u8; 32])> = transaction
+            let found: Option<(i64, bool, bool, u64, [u8; 32], u64)> = transaction
                 .prepare_cached(
                     "SELECT s.session, s.state IN ('open', 'complete'), e.ended_unix_ms IS NULL AND ifnull(s.set_id, e.set_id) = ?2,
-                       (SELECT count(*) FROM deliveries d WHERE d.session = s.session), s.verifier
+                       (SELECT count(*) FROM deliveries d WHERE d.session = s.session), s.verifier, s.resumes
                      FROM sessions s JOIN epochs e USING (epoch) WHERE s.session_id = ?1",
                 )?
-                .query_row(params![session_id, set_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+                .query_row(params![session_id, set_id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                })
                 .optional()?;
-            let (session, connected, current, deliveries, verifier) = found.ok_or(LedgerError::SessionNotOpen)?;
+            let (session, connected, current, deliveries, verifier, resumes) = found.ok_or(LedgerError::SessionNotOpen)?;
             if !current {
                 return Err(LedgerError::EpochEnded.into());
             }
-            if !connected || deliveries >= DELIVERIES_MAX {
+            // A line that breaks again and again fetches the set piece by piece.
+            if !connected || deliveries >= u64::from(DELIVERIES_MAX) + resumes {
                 return Err(LedgerError::SessionNotOpen.into());
             }
             let body = Delivery { bytes, session: Hex(*session_id), set_id: Hex(*set_id) };

@@ -80,6 +80,11 @@ fn repro_a_session_gets_its_set_only_so_often() {
     }
     assert_eq!(ledger.session(&[1; 16]).unwrap().unwrap().delivered_bytes, u64::from(DELIVERIES_MAX));
     ledger.record_delivery(&[2; 16], &[10; 32], 1, CLOCK).unwrap();
+    // A line that broke has it go on.
+    ledger.suspend(&[1; 16], &[], CLOCK).unwrap();
+    ledger.open_session(&session(1)).unwrap();
+    ledger.record_delivery(&[1; 16], &[10; 32], 1, CLOCK).unwrap();
+    assert!(ledger.record_delivery(&[1; 16], &[10; 32], 1, CLOCK).is_err());
 }
 
 /// HSK-5: a session was resumed with another statement key or another offer than the transcript was begun with.
