@@ -127,7 +127,8 @@ fn a_log_that_is_cut_anywhere_holds_the_transactions_that_are_whole_in_it() {
         assert!(after.log.starts_with(&before.log), "the log is only appended to here");
         let (from, to) = (before.log.len(), after.log.len());
         let frames = (0..).map(|frame| LOG_HEADER + frame * FRAME).take_while(|end| *end <= to).filter(|end| *end >= from);
-        let mut cuts: BTreeSet<usize> = frames.flat_map(|end| [end.saturating_sub(1), end, end + 1]).filter(|cut| (from..=to).contains(cut)).collect();
+        let mut cuts: BTreeSet<usize> =
+            frames.flat_map(|end| [end.saturating_sub(1), end, end + 1]).filter(|cut| (from..=to).contains(cut)).collect();
         cuts.extend((0..6).map(|_| from + chance.below(to - from + 1)));
         for cut in cuts {
             let (_home, mut ledger, found) = opened(&after.database, Some(&after.log[..cut]), None);
