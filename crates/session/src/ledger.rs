@@ -321,7 +321,7 @@ pub trait Ledger {
     /// Makes the receipt durable and the session complete. Its reservation ends: what it charged stays charged.
     ///
     /// # Errors
-    /// [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
+    /// [`LedgerError::EpochEnded`] where the end of its epoch suspended the session; [`LedgerError::SessionNotOpen`]; `Busy` and `Storage`.
     fn complete(&mut self, entry: &CompletionEntry) -> Result<(), LedgerError>;
 
     /// Keeps the verifier's signature on the receipt.

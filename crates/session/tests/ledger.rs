@@ -213,3 +213,15 @@ fn the_heads_that_go_out_are_kept() {
     assert_eq!(pair.ledger.heads, [*verifier.welcomed().unwrap()]);
     assert_eq!(pair.ledger.heads[0].unix_ms, NOW);
 }
+
+/// HSK-4: an admission that the ledger broke off after it had reserved kept the reservation until the holder was started again.
+#[test]
+fn repro_an_admission_that_breaks_off_gives_back_what_it_reserved() {
+    let mut pair = Pair::new(4, 1, 4);
+    pair.ledger.loses_heads = true;
+    let hello = pair.handshake().hello(NOW).unwrap();
+    assert!(matches!(pair.admit(&hello), Err(Error::Ledger(_))));
+    let opened: Vec<_> = pair.ledger.sessions.values().map(|booked| booked.entry.session_id).collect();
+    assert_eq!(opened.len(), 1);
+    assert_eq!(pair.ledger.given_back, opened);
+}

@@ -324,6 +324,11 @@ impl SimDisk {
         self.state().dead.contains(&self.process)
     }
 
+    /// Whether there is a file of this name, as its operator sees it.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.state().names.contains_key(path)
+    }
+
     /// Kills the process.
     pub(crate) fn kill(&self) {
         let mut state = self.state();

@@ -6,7 +6,7 @@ use crate::clock::check_clock;
 use crate::epoch::SUITE_RISTRETTO255;
 use crate::error::{Error, Incompatibility, NOT_AUTHORISED, Refusal, RefusalCode};
 use crate::head::{LogHead, SignedHead};
-use crate::ledger::{AuthorityEntry, Ledger, SessionEntry, SessionOpening};
+use crate::ledger::{AuthorityEntry, Ledger, LedgerError, SessionEntry, SessionOpening};
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, RESEND_MAX, VERSIONS};
 use crate::request::{Request, to_hex};
 use crate::set::SetOffer;
@@ -210,10 +210,17 @@ impl PendingAdmission {
             offer: self.offer,
             authority: self.entry.authority.as_ref().map_or(Authority::Unsigned, |entry| Authority::Signed(entry.policy_digest)),
         };
-        let head = ledger.head()?;
-        let signed = SignedHead::sign(&self.context.statement_key, &self.context.fingerprint, head, clock_unix_ms);
-        ledger.keep_head(&signed)?;
-        let consistency = ledger.consistency(known.size, head.size)?;
+        let told = (|| {
+            let head = ledger.head()?;
+            let signed = SignedHead::sign(&self.context.statement_key, &self.context.fingerprint, head, clock_unix_ms);
+            ledger.keep_head(&signed)?;
+            Ok((head, signed, ledger.consistency(known.size, head.size)?))
+        })();
+        let (head, signed, consistency) = told.map_err(|error: LedgerError| {
+            // Nobody will serve this session, or end it: what it reserved is free again, if the ledger writes that.
+            let _ = ledger.suspend(&facts.session_id(), &[], clock_unix_ms);
+            error
+        })?;
         let batches: Batches = charged
             .into_iter()
             .map(|batch| (batch.index, BatchDigests { blinded: batch.blinded_digest, evaluated: batch.evaluated_digest }))

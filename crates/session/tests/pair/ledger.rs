@@ -18,6 +18,10 @@ pub struct MemoryLedger {
     /// Digest of the policy in force.
     pub policy: Option<[u8; 32]>,
     pub suspended: bool,
+    /// Heads cannot be kept.
+    pub loses_heads: bool,
+    /// Sessions whose reservation was given back.
+    pub given_back: Vec<[u8; 16]>,
     pub disclosures: BTreeMap<[u8; 16], DisclosureEntry>,
 }
 
@@ -126,6 +130,7 @@ impl Ledger for MemoryLedger {
 
     fn suspend(&mut self, session_id: &[u8; 16], answered: &[(u64, [u8; 32])], _: u64) -> Result<(), LedgerError> {
         self.book_answers(session_id, answered)?;
+        self.given_back.push(*session_id);
         self.append("suspended");
         Ok(())
     }
@@ -144,6 +149,9 @@ impl Ledger for MemoryLedger {
     }
 
     fn keep_head(&mut self, head: &SignedHead) -> Result<(), LedgerError> {
+        if self.loses_heads {
+            return Err(LedgerError::Busy(std::time::Duration::ZERO));
+        }
         self.heads.push(*head);
         Ok(())
     }

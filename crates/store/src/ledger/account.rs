@@ -94,9 +94,13 @@ impl Ledger for SqliteLedger {
 
     fn complete(&mut self, entry: &CompletionEntry) -> Result<(), LedgerError> {
         self.write(entry.clock_unix_ms, |transaction, now| {
-            let standing = Standing::of(transaction, &entry.session_id)?
-                .filter(|standing| standing.state == "open")
-                .ok_or(LedgerError::SessionNotOpen)?;
+            let standing = Standing::of(transaction, &entry.session_id)?.ok_or(LedgerError::SessionNotOpen)?;
+            match standing.state.as_str() {
+                "open" => {}
+                // The end of its epoch suspended it.
+                "suspended" if standing.epoch_ended => return Err(LedgerError::EpochEnded.into()),
+                _ => return Err(LedgerError::SessionNotOpen.into()),
+            }
             write_answered(transaction, standing.session, &entry.answered)?;
             if standing.charged_batches != standing.batches {
                 return Err(contradiction("a session with uncharged batches cannot be complete"));

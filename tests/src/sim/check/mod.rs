@@ -452,7 +452,7 @@ impl Check {
     fn begin(&mut self, ctx: &mut Context) -> Result<Option<Outcome>, Failed> {
         let signed = self.request.manifest().is_some();
         let mut keeper = Keeper::open(&self.disk, self.number, signed)?;
-        if !keeper.is_admitted() && ctx.oracle.has_results(self.number) && self.disk.open(&results_path(self.number)).is_ok() {
+        if !keeper.is_admitted() && ctx.oracle.has_results(self.number) && self.disk.has(&results_path(self.number)) {
             // It died while it cleaned up: its operator finds the results, and asks no more.
             return Ok(Some(Outcome::Done));
         }

@@ -294,3 +294,16 @@ fn repro_a_ledger_with_a_damaged_index_does_not_verify() {
     std::fs::write(home.path(), good).unwrap();
     verified(&home.open(), &[]);
 }
+
+/// EPO-3: a verifier whose epoch ended between its last batch and its Complete was told that it was out of turn.
+#[test]
+fn repro_a_receipt_under_an_epoch_that_has_ended_is_refused_as_that() {
+    let (_home, mut ledger) = Home::with_epoch();
+    ledger.open_session(&session(1)).unwrap();
+    for index in 0..3 {
+        ledger.charge(&batch(1, index, 10)).unwrap();
+    }
+    ledger.end_epoch(&[10; 16], "sealed again", false, CLOCK).unwrap();
+    assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::EpochEnded)));
+    assert!(matches!(ledger.complete(&completion(2)), Err(LedgerError::SessionNotOpen)));
+}
