@@ -26,11 +26,7 @@ pub(super) struct Guest {
 
 impl Guest {
     fn new(work: usize) -> Self {
-        Self {
-            work: Semaphore::new((work / 2).max(1)),
-            again: Semaphore::new(1),
-            heard: Mutex::new(Instant::now()),
-        }
+        Self { work: Semaphore::new((work / 2).max(1)), again: Semaphore::new(1), heard: Mutex::new(Instant::now()) }
     }
 
     fn last_heard(&self) -> Instant {
