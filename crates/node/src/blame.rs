@@ -90,6 +90,8 @@ fn refused(refusal: &Refusal) -> Failure {
     Failure::new(exit, refusal.code.name(), format!("the holder refused, and says: {said}")).with_hint(hint)
 }
 
+/// What helps where the ledger cannot be written.
+pub(crate) const LEDGER_HINT: &str = "make room on that disk, or check it and the ledger's file; then run the command again";
 const RULESET_HINT: &str =
     "both sides must use one ruleset: compare versions of oblink and --ruleset; after a change the holder seals again";
 const CLOCK_HINT: &str = "set both machines' clocks (NTP); at most 5 minutes of difference are allowed";
@@ -126,9 +128,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Busy(_) => {
                 Self::unreachable("ledger_busy", error.to_string()).with_hint("another program holds the ledger; try again")
             }
-            LedgerError::Storage(_) => {
-                Self::input("ledger", error.to_string()).with_hint("check the disk and the ledger's file in the holder's home")
-            }
+            LedgerError::Storage(_) => Self::input("ledger", error.to_string()).with_hint(LEDGER_HINT),
             _ => Self::refused("ledger_refused", error.to_string()),
         }
     }

@@ -75,6 +75,20 @@ pub(crate) fn sweep(place: &Path) {
     }
 }
 
+/// Removes the temporary files that killed processes left in a directory; for those who know that nobody else writes there.
+pub(crate) fn sweep_temporary(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.')
+            && name.ends_with(".tmp")
+            && let Err(error) = fs::remove_file(entry.path())
+        {
+            tracing::warn!(path = %entry.path().display(), %error, "a temporary file could not be removed: remove it by hand");
+        }
+    }
+}
+
 /// Reads a secret file into memory that wipes itself; `None` where other users may open it (a mode wider than 0600).
 pub(crate) fn read_secret(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut file = File::open(path)?;

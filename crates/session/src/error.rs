@@ -334,7 +334,9 @@ impl Error {
                 LedgerError::Busy(_) => refusal(RefusalCode::Busy, "try again".to_owned()),
                 LedgerError::TooOften { .. } => refusal(RefusalCode::Busy, error.to_string()),
                 // What failed on the holder's disk is the holder's business.
-                LedgerError::Storage(_) => refusal(RefusalCode::Internal, "the holder could not write its ledger".to_owned()),
+                LedgerError::Storage(_) => {
+                    Some(Refusal::new(RefusalCode::Internal, "the holder could not write its ledger").because(error.to_string()))
+                }
             },
             Self::SavedState(_) | Self::OtherBatches | Self::Internal(_) => {
                 refusal(RefusalCode::Internal, "a fault at the other side".to_owned())

@@ -2,8 +2,9 @@
 //! compute again in `epochs/ID.cache`, everything else in the ledger.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
-use crate::files::{directory_of, sync_directory, write_atomically};
+use crate::files::{FILE_MODE, directory_of, sync_directory, write_atomically};
 use crate::home::Home;
 
 fn seed_path(home: &Home, epoch_id: &[u8; 16]) -> PathBuf {
@@ -46,11 +47,15 @@ fn unusable_set(path: &Path, error: StoreError) -> Failure {
     Failure::new(failure.exit(), failure.code(), what).with_hint("seal again with --new-epoch")
 }
 
+/// What helps where a file of the home cannot be written.
+pub(super) const HOME_HINT: &str = "make room on that disk, and let this user write the home; then run the command again";
+
 /// Keeps an epoch's seed.
 pub(super) fn write_seed(home: &Home, epoch_id: &[u8; 16], seed: &EpochSeed) -> Result<(), Failure> {
     let path = seed_path(home, epoch_id);
-    write_atomically(&path, &seed.to_bytes()[..])
-        .map_err(|error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))
+    write_atomically(&path, &seed.to_bytes()[..]).map_err(|error| {
+        Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(HOME_HINT)
+    })
 }
 
 pub(super) fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
@@ -139,7 +144,40 @@ pub(crate) fn end_epochs_of(home: &Home, verifier: Fingerprint) -> Result<u64, F
     Ok(ended)
 }
 
-/// Files that no epoch of the ledger owns are left alone while they are younger than this: a seal may be about to enter them.
+/// Held by every seal of a home while it is at work, together with others.
+const SEALING_LOCK: &str = ".sealing.lock";
+
+fn sealing_lock(home: &Home) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(home.epochs().join(SEALING_LOCK))
+}
+
+/// That a seal is at work in a home, while the value lives: until its end what it makes is in no ledger, and looks like a killed one's.
+#[derive(Debug)]
+pub(super) struct Sealing(#[cfg_attr(not(test), expect(dead_code, reason = "the lock lasts as long as the file is open"))] File);
+
+impl Sealing {
+    /// Says so, after what killed seals left has been cleared away.
+    ///
+    /// # Errors
+    /// Exit 3: the home cannot be written, the ledger cannot be read.
+    pub(super) fn begin(home: &Home) -> Result<Self, Failure> {
+        if home.ledger().exists() {
+            sweep(home, &SqliteLedger::open(&home.ledger())?, None)?;
+        }
+        let lock = sealing_lock(home).and_then(|file| file.lock_shared().map(|()| file));
+        lock.map(Self).map_err(|error| {
+            let path = home.epochs().join(SEALING_LOCK);
+            Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(HOME_HINT)
+        })
+    }
+}
+
+/// Whether no seal is at work in this home now. Where that cannot be told, one may be.
+fn nobody_seals(home: &Home) -> bool {
+    sealing_lock(home).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Files that no epoch of the ledger owns are left alone while they are younger than this and a seal is at work: it may be about to enter them.
 const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
 
 /// Whether a file that can be dated is older than [`ORPHAN_AGE`].
@@ -176,12 +214,16 @@ fn report_left(left: &[PathBuf]) {
 }
 
 /// Removes the keys, sets and caches of epochs that are not current, and the sets that others took the place of: also what a crash around the
-/// ledger's entry left. A young set that was replaced stays, as the same one may be about to go into service again, but for that which the
-/// caller has just `replaced`.
+/// ledger's entry left. While a seal is at work, what is young stays: a set that was replaced may be about to go into service again; but not that
+/// which the caller has just `replaced`.
 ///
 /// # Errors
 /// Exit 3: the ledger cannot be read.
 pub(super) fn sweep(home: &Home, ledger: &SqliteLedger, replaced: Option<&[u8; 32]>) -> Result<(), Failure> {
+    // In this order: what lay there before nobody sealed is in the ledger by now, or will never be.
+    let entries = [home.epochs(), home.sets()].into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
+    let found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let nobody_seals = nobody_seals(home);
     let ended = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some());
     let mut left: Vec<PathBuf> = ended.flat_map(|row| destroy(home, &row)).collect();
     let current = ledger.live_files()?;
@@ -194,13 +236,13 @@ pub(super) fn sweep(home: &Home, ledger: &SqliteLedger, replaced: Option<&[u8; 3
     // Only unlinked, as sessions that were opened with it go on reading it.
     left.extend(over.map(|earlier| set_path(&home.sets(), &earlier.set_id)).filter(|path| remove(path).is_err()));
     let live: Vec<String> = current.iter().flat_map(|live| [to_hex(&live.epoch_id), to_hex(&live.set_id)]).collect();
-    let owned = |name: &str| live.iter().any(|live| name.starts_with(live));
-    for entry in [home.epochs(), home.sets()].iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let is_ours = name.ends_with(".seed") || name.ends_with(".oblset") || name.ends_with(".new") || name.ends_with(".cache");
-        if is_ours && is_old(&entry.path()) && !owned(&name) && erase(&entry.path()).is_err() {
-            left.push(entry.path());
+    for path in found {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_ours = [".seed", ".oblset", ".new", ".cache"].iter().any(|ending| name.ends_with(ending))
+            && !live.iter().any(|live| name.starts_with(live))
+            || name.starts_with('.') && name.ends_with(".tmp");
+        if is_ours && (nobody_seals || is_old(&path)) && erase(&path).is_err() {
+            left.push(path);
         }
     }
     report_left(&left);
@@ -321,10 +363,41 @@ mod tests {
         assert_eq!(there(&home), [false; 4]);
     }
 
+    /// A seal in the middle of its work.
+    fn at_work(home: &Home) -> Sealing {
+        let lock = sealing_lock(home).unwrap();
+        lock.lock_shared().unwrap();
+        Sealing(lock)
+    }
+
+    /// A killed seal's set, seed and temporary files once lay there for an hour, and those of its seed for good.
+    #[test]
+    fn repro_what_a_killed_seal_left_goes_at_once_unless_one_is_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, ledger) = home(folder.path(), &[FIRST, SECOND]);
+        let seed = to_hex(&[9; 16]);
+        let orphans = [
+            home.epochs().join(format!("{seed}.seed")),
+            home.epochs().join(format!(".{seed}.seed.0123456789abcdef.tmp")),
+            home.sets().join(format!(".sealing-{seed}.new.tmp")),
+            home.sets().join(format!("{seed}.new")),
+            set_path(&home.sets(), &SECOND),
+        ];
+        orphans.iter().for_each(|path| fs::write(path, [7; 32]).unwrap());
+        let at_work = at_work(&home);
+        sweep(&home, &ledger, None).unwrap();
+        assert!(orphans.iter().all(|path| path.exists()), "they may be of the one at work");
+        drop(at_work);
+        let _sealing = Sealing::begin(&home).unwrap();
+        assert!(orphans.iter().all(|path| !path.exists()));
+        assert_eq!(there(&home), [true, true, true, false]);
+    }
+
     #[test]
     fn what_is_in_service_is_not_discarded() {
         let folder = tempfile::tempdir().unwrap();
         let (home, ledger) = home(folder.path(), &[FIRST, SECOND]);
+        let _sealing = at_work(&home);
         discard(&home, &ledger, &EPOCH, &FIRST).unwrap();
         assert_eq!(there(&home), [true; 4]);
         discard(&home, &ledger, &EPOCH, &SECOND).unwrap();
@@ -335,6 +408,8 @@ mod tests {
     fn a_young_set_that_was_replaced_stays_but_for_the_one_just_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (home, mut ledger) = home(folder.path(), &[FIRST, SECOND]);
+        // Which may be about to put the first one back.
+        let sealing = at_work(&home);
         ledger.replace_set(&entry(SECOND)).unwrap();
         sweep(&home, &ledger, None).unwrap();
         assert_eq!(there(&home), [true; 4]);
@@ -345,6 +420,11 @@ mod tests {
         fs::write(&path, [7; 32]).unwrap();
         let at = SystemTime::now() - ORPHAN_AGE - Duration::from_secs(60);
         fs::File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        sweep(&home, &ledger, None).unwrap();
+        assert_eq!(there(&home), [true, true, false, true]);
+        // A young one goes too once nobody seals.
+        fs::write(&path, [7; 32]).unwrap();
+        drop(sealing);
         sweep(&home, &ledger, None).unwrap();
         assert_eq!(there(&home), [true, true, false, true]);
     }

@@ -64,6 +64,7 @@ impl Keeper {
             Err(failure) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     self.shared.reporter.warn(&format!("the ledger cannot be looked at: {}", failure.what()));
+                    failure.hint().into_iter().for_each(|hint| self.shared.reporter.help(hint));
                 }
                 self.ledger = None;
             }
@@ -85,10 +86,22 @@ impl Keeper {
         if ended {
             epochs::sweep(&self.shared.home, &ledger, None)?;
         }
+        self.receipts(&ledger);
         // Of epochs that other commands ended as well.
         self.shared.epochs.forget_ended(&self.shared.home);
         self.ledger = Some(ledger);
         Ok(())
+    }
+
+    /// Copies of receipts that could not be written: whoever did not get to it has said so.
+    fn receipts(&self, ledger: &SqliteLedger) {
+        if self.shared.receipts.is_empty() {
+            return;
+        }
+        match self.shared.receipts.write_owed(&self.shared.home, ledger) {
+            Ok(written) => self.shared.reporter.note(&format!("copies of receipts are written that were not there yet: {written}")),
+            Err(failure) => tracing::debug!(what = failure.what(), "receipts are still owed a copy"),
+        }
     }
 
     /// Closes and ends what is due. Gives whether anything ended: then keys are to be destroyed.

@@ -14,6 +14,7 @@ mod metrics;
 mod operator;
 mod places;
 mod policy;
+mod receipts;
 mod report;
 mod request;
 mod seal;

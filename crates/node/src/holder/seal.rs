@@ -127,6 +127,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     if let Some(rejects) = &args.rejects {
         check_rejects_place(rejects, &args.csv.source())?;
     }
+    let sealing = epochs::Sealing::begin(home)?;
     let mut makings = begin(home, args, ruleset, rules, reporter)?;
     let mut tally = Tally::default();
     if args.rejects.is_some() {
@@ -141,6 +142,7 @@ pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     for making in makings {
         sealed.push(finish(home, args, ruleset, rules, making, &summary, &tally, reporter)?);
     }
+    drop(sealing);
     let (seal_s, cpu_s) = (began.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s);
     for Made { peer, set, kept, recalled, padding } in &sealed {
         let descriptor = &set.offer().descriptor;
@@ -414,32 +416,38 @@ fn finish(
         ruleset_digest: ruleset.digest(),
         public_key: keys.public_key(),
     };
+    // First: where it cannot be opened, there is nothing to clear away.
+    let mut ledger = SqliteLedger::open(&home.ledger())?;
     let unnamed = home.sets().join(format!("{}.new", to_hex(keys.epoch_id())));
     let set = builder.finish(&parameters, &unnamed)?;
     let path = set_path(&home.sets(), &set.offer().set_id);
-    let cannot = |error: std::io::Error| Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error)));
-    std::fs::rename(&unnamed, &path).map_err(cannot)?;
-    crate::files::sync_directory(&home.sets()).map_err(cannot)?;
     let now = unix_ms(SystemTime::now());
-    let mut ledger = SqliteLedger::open(&home.ledger())?;
-    let entry = EpochEntry {
-        verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
-        offer: set.offer().clone(),
-        records: summary.rows,
-        rejected: tally.total(),
-        input_digest: Some(summary.sha256),
-        policy: rules.policy,
-        // From ledger time, which may be ahead: an epoch's days are counted in it.
-        limits: rules.limits(now.max(ledger.time_unix_ms()?)),
-        clock_unix_ms: now,
+    let mut put_in_service = || {
+        let named = std::fs::rename(&unnamed, &path).and_then(|()| crate::files::sync_directory(&home.sets()));
+        named.map_err(|error| {
+            Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(epochs::HOME_HINT)
+        })?;
+        let entry = EpochEntry {
+            verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
+            offer: set.offer().clone(),
+            records: summary.rows,
+            rejected: tally.total(),
+            input_digest: Some(summary.sha256),
+            policy: rules.policy,
+            // From ledger time, which may be ahead: an epoch's days are counted in it.
+            limits: rules.limits(now.max(ledger.time_unix_ms()?)),
+            clock_unix_ms: now,
+        };
+        enter(home, &mut ledger, keys.epoch_id(), seed.as_ref(), &entry)
     };
-    match enter(home, &mut ledger, keys.epoch_id(), seed.as_ref(), &entry) {
+    match put_in_service() {
         Ok(replaced) => {
             let (epoch, set_id) = (to_hex(keys.epoch_id()), to_hex(&set.offer().set_id));
             ledger.record_operator(&operator::account(), "seal", &format!("epoch {epoch}, set {set_id}"), now)?;
             epochs::sweep(home, &ledger, replaced.as_ref())?;
         }
         Err(failure) => {
+            let _ = std::fs::remove_file(&unnamed);
             // The failure is what the operator has to hear; what cannot be removed now, the next sweep removes.
             if let Err(error) = epochs::discard(home, &ledger, keys.epoch_id(), &set.offer().set_id) {
                 tracing::warn!(error = error.what(), "what could not be put in service is not removed yet");

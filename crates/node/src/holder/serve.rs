@@ -21,6 +21,7 @@ use super::ledger::{label, time, verified};
 use super::metrics::{self, Metrics};
 use super::places::{CONNECTIONS_PER_VERIFIER, Places};
 use super::policy::{self, InForcePolicy};
+use super::receipts::Owed;
 use super::seats::Seats;
 use super::sessions;
 use super::standing::Standing;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) epochs: OpenEpochs,
     pub(super) seats: Seats,
     pub(super) guests: Guests,
+    /// Receipts that still have to be copied into the home.
+    pub(super) receipts: Owed,
     /// Batches and deliveries at work in all sessions together.
     pub(super) work: Semaphore,
     ledger: Mutex<SqliteLedger>,
@@ -115,6 +118,7 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         epochs: OpenEpochs::default(),
         seats: Seats::default(),
         guests: Guests::new(cores() * WORK_PER_CORE),
+        receipts: Owed::default(),
         work: Semaphore::new(cores() * WORK_PER_CORE),
         ledger: Mutex::new(ledger),
         known_policy: Mutex::new(in_force),
@@ -123,6 +127,7 @@ pub fn serve(args: &ServeArgs, reporter: &Reporter) -> Result<(), Failure> {
         reporter: reporter.clone(),
     });
     epochs::sweep(&shared.home, &shared.ledger(), None)?;
+    shared.receipts.find(&shared.home, &shared.ledger())?;
     warn_at_start(&shared)?;
     reporter.note(&format!("the ledger is in order: {} entries, {} signed heads", report.head.size, report.heads));
     let metrics = args.metrics.map(metrics::bind).transpose()?;

@@ -19,13 +19,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::disclosures::{self, Disclosed};
-use super::epochs::OpenEpoch;
+use super::epochs::{self, OpenEpoch};
 use super::guests::Guest;
 use super::metrics::{Counts, Ended, Open};
 use super::seats::Seat;
 use super::serve::{Shared, now, say_goodbye};
 use super::standing::Standing;
 use super::work::side_stream;
+use crate::blame::LEDGER_HINT;
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, send};
 use crate::usage::Usage;
@@ -387,16 +388,21 @@ async fn control(session: &Arc<Running>, frame: Frame) -> Result<Frame, End> {
     let session = Arc::clone(session);
     blocking(move || {
         if frame.kind == FrameType::Complete {
-            let pending = session.session().receive_complete(&frame, &mut *session.shared.ledger(), now())?;
+            // Ledger time, which the clock may have been set back behind: a receipt that is older than its session would never be taken.
+            let at = session.shared.house_time()?;
+            let pending = session.session().receive_complete(&frame, &mut *session.shared.ledger(), at)?;
             let completed = pending.commit(&mut *session.shared.ledger())?;
             return Ok(session.session().completed(completed)?);
         }
         let pending = session.session().receive_acknowledge(&frame)?;
         let (receipt, closed) = pending.commit(&mut *session.shared.ledger())?;
-        let path = session.shared.home.receipts().join(format!("{}.json", to_hex(session.session().session_id())));
-        crate::files::write_atomically(&path, receipt.to_json().as_bytes()).map_err(|error| {
-            Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), crate::failure::io_cause(&error)))
-        })?;
+        let session_id = *session.session().session_id();
+        let shared = &session.shared;
+        if let Err(failure) = shared.receipts.write(&shared.home, &session_id, &receipt) {
+            // The ledger has it, which is what the verifier is told.
+            shared.reporter.warn(&format!("the ledger has a receipt whose copy is written later: {}", failure.what()));
+            shared.reporter.help(epochs::HOME_HINT);
+        }
         Ok(closed)
     })
     .await
@@ -524,6 +530,14 @@ fn report(shared: &Shared, verifier: Fingerprint, outcome: Outcome, running: Opt
     };
     match &outcome {
         Outcome::Completed => shared.reporter.note(&line),
+        Outcome::Failed(failure) => {
+            shared.reporter.warn(&line);
+            failure.hint().into_iter().for_each(|hint| shared.reporter.help(hint));
+        }
+        Outcome::Refused(refusal) if refusal.code == RefusalCode::Internal => {
+            shared.reporter.warn(&line);
+            shared.reporter.help(LEDGER_HINT);
+        }
         _ => shared.reporter.warn(&line),
     }
     let (wall, cpu) = (began.0.elapsed().as_secs_f64(), Usage::of_this_process().cpu_s - began.1);

@@ -231,8 +231,11 @@ fn keep_receipt(home: &Home, directory: Option<&RequestDirectory>, answer: &Answ
     let own = home.receipts().join(format!("{}.json", to_hex(&answer.finished.facts().session_id())));
     for path in std::iter::once(own).chain(directory.map(RequestDirectory::receipt)) {
         sweep(&path);
-        write_atomically(&path, json.as_bytes())
-            .map_err(|error| Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))))?;
+        write_atomically(&path, json.as_bytes()).map_err(|error| {
+            Failure::input("receipt_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(
+                "make room on that disk, or let this user write there; then run the same command again: the holder need not be asked again",
+            )
+        })?;
     }
     Ok(())
 }

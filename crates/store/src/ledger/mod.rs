@@ -59,6 +59,8 @@ pub use verify::{Tampered, VerifyReport};
 pub struct SqliteLedger {
     connection: Connection,
     path: PathBuf,
+    /// The file that the connection has open.
+    file: Option<(u64, u64)>,
     /// The write-ahead log that the connection writes to.
     wal: Option<(u64, u64)>,
 }
@@ -77,7 +79,7 @@ impl SqliteLedger {
     /// [`Error::Disk`] where the file or its directory cannot be written; [`Error::NoSpace`]; [`Error::Ledger`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let connection = schema::open(path)?;
-        Ok(Self { wal: schema::write_ahead_log(&connection), connection, path: path.to_owned() })
+        Ok(Self { file: schema::file(&connection), wal: schema::write_ahead_log(&connection), connection, path: path.to_owned() })
     }
 
     /// Keeps at most `kibibytes` of the file in memory, for connections that only look now and then: SQLite's own measure is 2 MiB for each, which
@@ -110,15 +112,24 @@ impl SqliteLedger {
 
     /// One transaction that writes, with the ledger's time in it. An error of `body` undoes it.
     fn transact<T>(&mut self, clock_unix_ms: u64, body: impl FnOnce(&Transaction<'_>, u64) -> Result<T, Failure>) -> Result<T, Failure> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let now = advance_clock(&transaction, clock_unix_ms)?;
-        let value = body(&transaction, now)?;
-        // What is committed to a log that has no name any more is lost.
-        if schema::write_ahead_log(&transaction) != self.wal {
-            return Err(contradiction("the ledger's write-ahead log was replaced by another program; stop it and run ledger verify"));
-        }
-        transaction.commit()?;
-        Ok(value)
+        let work = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let now = advance_clock(&transaction, clock_unix_ms)?;
+            let value = body(&transaction, now)?;
+            if schema::file(&transaction) != self.file {
+                let shown = self.path.display();
+                return Err(contradiction(&format!(
+                    "{shown} was removed or replaced while in use; stop this program, put it back and run ledger verify"
+                )));
+            }
+            // What is committed to a log that has no name any more is lost.
+            if schema::write_ahead_log(&transaction) != self.wal {
+                return Err(contradiction("the ledger's write-ahead log was replaced by another program; stop it and run ledger verify"));
+            }
+            transaction.commit()?;
+            Ok(value)
+        };
+        work().map_err(|failure: Failure| failure.of(&self.path))
     }
 
     /// [`Self::transact`] where all that can fail is the account's or the database's.
@@ -129,8 +140,8 @@ impl SqliteLedger {
     /// One transaction that reads: all its queries see the same state.
     fn look<T>(&self, body: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
         // Unchecked because it needs no exclusive borrow; no other transaction is open, as `transact` has one.
-        let transaction = self.connection.unchecked_transaction()?;
-        body(&transaction)
+        let look = || body(&*self.connection.unchecked_transaction()?);
+        look().map_err(|failure| failure.of(&self.path))
     }
 
     /// [`Self::look`] for what is shown.
@@ -151,6 +162,17 @@ enum Failure {
     Sqlite(rusqlite::Error),
     Refused(LedgerError),
     Other(Error),
+}
+
+impl Failure {
+    /// The database's errors do not say which file they are about.
+    fn of(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) if error.sqlite_error_code().is_some() => Self::Refused(storage_error(&error, path)),
+            // A row that cannot be read is another matter: it may be tampered with.
+            other => other,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -174,7 +196,7 @@ impl From<Error> for Failure {
 impl From<Failure> for LedgerError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Sqlite(error) => storage_error(&error),
+            Failure::Sqlite(error) => storage_error(&error, Path::new("the ledger")),
             Failure::Refused(error) | Failure::Other(Error::Ledger(error)) => error,
             Failure::Other(error) => Self::Storage(error.to_string()),
         }
@@ -196,10 +218,18 @@ fn contradiction(what: &str) -> Failure {
 }
 
 /// SQLite's messages name tables, columns and files, never values.
-fn storage_error(error: &rusqlite::Error) -> LedgerError {
+fn storage_error(error: &rusqlite::Error, path: &Path) -> LedgerError {
+    let shown = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Busy(schema::BUSY_TIMEOUT),
-        Some(ErrorCode::DiskFull) => LedgerError::Storage("no space left on the disk".to_owned()),
-        _ => LedgerError::Storage(error.to_string()),
+        _ if is_full(error) => LedgerError::Storage(format!("no space is left on the disk of {shown}")),
+        _ => LedgerError::Storage(format!("{shown}: {error}")),
     }
+}
+
+/// Whether the disk is full. SQLite has another error for it where its index of the write-ahead log has to grow.
+fn is_full(error: &rusqlite::Error) -> bool {
+    const NO_ROOM_FOR_INDEX: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| error.extended_code == NO_ROOM_FOR_INDEX)
 }

@@ -305,6 +305,12 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     prepare(path)
 }
 
+/// Device and inode of the file that has a connection's name; `None` where there is none. What is written to a file that was removed or replaced
+/// is lost with it.
+pub(crate) fn file(connection: &Connection) -> Option<(u64, u64)> {
+    fs::symlink_metadata(connection.path()?).ok().map(|file| (file.dev(), file.ino()))
+}
+
 /// Device and inode of the write-ahead log beside a connection's file; `None` where there is none.
 ///
 /// While a connection that has read is open, SQLite neither removes the log nor makes another: one that is gone, or another, is the work of a
@@ -366,8 +372,8 @@ fn open_error(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Error::disk("opening the ledger", path, std::io::Error::new(std::io::ErrorKind::PermissionDenied, error.to_string()))
         }
-        Some(ErrorCode::DiskFull) => Error::NoSpace { context: format!("opening the ledger {}", path.display()) },
-        _ => Error::Ledger(storage_error(error)),
+        _ if super::is_full(error) => Error::NoSpace { context: format!("opening the ledger {}", path.display()) },
+        _ => Error::Ledger(storage_error(error, path)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Building a sealed set in bounded memory (SPEC §4.2).
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oblink_session::limits::SET_BLOCK_TAGS;
@@ -13,7 +13,7 @@ use super::block::BlockCode;
 use super::header::Header;
 use super::held::SealedSet;
 use super::sort::{Ascending, InMemory, Runs};
-use crate::disk::{Disk, directory_of, replace, sweep};
+use crate::disk::{Disk, directory_of, replace};
 use crate::{Error, SetFault};
 
 /// The least memory a build works with.
@@ -170,8 +170,12 @@ impl SetBuilder {
     /// temporary file is not what was written to it.
     pub fn finish(mut self, parameters: &SetParameters, out_path: &Path) -> Result<SealedSet, Error> {
         self.sort();
-        // Killed builds leave their unfinished set; whoever has the work directory may remove it.
-        sweep(self.runs.disk(), directory_of(out_path), SEALING_PREFIX, SEALING_SUFFIX)?;
+        // A killed build of this very set leaves it unfinished; others in the directory may be at work.
+        let temporary = temporary_of(out_path);
+        match self.disk.remove(&temporary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::disk("removing", &temporary, error)),
+            _ => {}
+        }
         let offer = if self.runs.len() == 0 {
             write_set(&*self.disk, || Ok(InMemory(self.tags.iter())), parameters, out_path)?
         } else {
@@ -241,9 +245,7 @@ fn write_set<A: Ascending<u128>>(
         public_key: parameters.public_key,
     };
     let (header, header_bytes) = Header::encode(&descriptor).map_err(Error::Parameters)?;
-    let name = out_path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory_of(out_path).join(format!("{SEALING_PREFIX}{name}{SEALING_SUFFIX}"));
-    replace(disk, &temporary, out_path, |out| {
+    replace(disk, &temporary_of(out_path), out_path, |out| {
         let mut writer = SetWriter::new(out, out_path, &header, &header_bytes)?;
         let (mut source, mut previous) = (ascending()?, None);
         while let Some(prefix) = source.next()? {
@@ -254,6 +256,12 @@ fn write_set<A: Ascending<u128>>(
         }
         writer.finish(descriptor)
     })
+}
+
+/// Where a set is written before it has its name.
+fn temporary_of(out_path: &Path) -> PathBuf {
+    let name = out_path.file_name().unwrap_or_default().to_string_lossy();
+    directory_of(out_path).join(format!("{SEALING_PREFIX}{name}{SEALING_SUFFIX}"))
 }
 
 /// Writes header and blocks, and digests them.

@@ -104,10 +104,6 @@ impl<T: Item> Runs<T> {
         self.dir.join(format!("{RUN_PREFIX}{}out{RUN_SUFFIX}", T::NAME))
     }
 
-    pub(crate) fn disk(&self) -> &dyn Disk {
-        &*self.disk
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.runs.len()
     }

@@ -176,6 +176,16 @@ fn runs_are_private_swept_and_one_build_at_a_time() {
     assert_eq!(names(dir.path()), ["set.oblset", "work"]);
 }
 
+/// A build once swept away what every other one was writing in the same directory: two verifiers' sets could not be sealed at once.
+#[test]
+fn repro_a_build_leaves_another_ones_unfinished_set_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join(".sealing-other.oblset.tmp");
+    std::fs::write(&other, b"of a build at work").unwrap();
+    seal(dir.path(), &[1, 2], &parameters(1)).unwrap();
+    assert!(other.exists());
+}
+
 #[test]
 fn a_run_that_changed_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
