@@ -95,7 +95,7 @@ fn what_others_may_read_is_refused() {
     let serving = agencies.serve();
     let cut = Box::new(|frame: &mut oblink_tests::tap::Tapped| if frame.is(FrameType::Disclosure) { Fate::Cut } else { Fate::Pass });
     let tap = Tap::with(&agencies.verifier, &agencies.holder, serving.address(), cut);
-    let ended = agencies.asking(&tap.address(), &request).run();
+    let ended = agencies.asking(&tap.address(), &request).args("--retry-for 0").run();
     assert_eq!(ended.code(), 5, "{ended}");
     drop(tap);
     let address = serving.address().to_owned();
@@ -103,7 +103,7 @@ fn what_others_may_read_is_refused() {
     let other = agencies.request(&request.input, "other", "");
 
     let seal = || agencies.sealing(&records, "--json");
-    let check = || agencies.asking(&address, &request);
+    let check = || agencies.asking(&address, &request).args("--retry-for 0");
     let show = || agencies.verifier.call_bare("request show --json --verify").path("--request", &other.path).path("--input", &other.input);
     let serve = || agencies.holder.call("serve --json --listen 127.0.0.1:0");
     let peers = || agencies.verifier.call("trust --json --peer tax --fingerprint").arg(&agencies.holder.fingerprint);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memchr::memmem;
 use oblink_oprf::{additive, blind_slice, hazmat};
@@ -10,6 +11,8 @@ use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::request::from_hex;
 use oblink_session::tag::{TagPrefix, Tau};
+use oblink_store::checkpoint::Checkpoint;
+use oblink_store::disk::RealDisk;
 use oblink_tests::tap::Tapped;
 use oblink_tests::{files_below, read_split};
 use ssh_key::encoding::base64::{Base64, Base64Unpadded, Encoding};
@@ -293,6 +296,19 @@ impl Needles {
             let mut element = [[0; 32]];
             additive::blind_slice(&[token.as_slice()], &[blind], &mut element).unwrap();
         }
+    }
+
+    /// The seeds of the runs that a verifier's home keeps; how many.
+    pub(crate) fn seeds_of_checkpoints(&mut self, verifier: &Path) -> usize {
+        let mut count = 0;
+        for path in files_below(&verifier.join("checkpoints"), "/run") {
+            let checkpoint = Checkpoint::open(Arc::new(RealDisk), path.parent().unwrap()).unwrap();
+            if let Some(seed) = checkpoint.read_run().unwrap().unwrap().seed {
+                self.secret("key blind seed", &seed.to_bytes()[..]);
+                count += 1;
+            }
+        }
+        count
     }
 
     /// Looks through one place.
