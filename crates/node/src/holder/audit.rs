@@ -64,6 +64,8 @@ pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure>
             .with_hint("use the version of oblink that sealed")
     })?;
     let reader = RowReader::open(&Source::from_path(&args.records), &args.format.options())?;
+    // What an audit makes looks like a killed seal's, too.
+    let _at_work = epochs::Sealing::begin(&home)?;
     let scratch = Scratch::of(&home, &args.epoch);
     let memory_bytes = args.memory.0.saturating_sub(PIPELINE_BYTES_PER_CORE * cores() as u64);
     let builder = SetBuilder::new(Arc::new(RealDisk), &scratch.work, BuilderOptions { memory_bytes })?;

@@ -144,7 +144,7 @@ pub(crate) fn end_epochs_of(home: &Home, verifier: Fingerprint) -> Result<u64, F
     Ok(ended)
 }
 
-/// Held by every seal of a home while it is at work, together with others.
+/// Held by every seal and audit of a home while it is at work, together with others.
 const SEALING_LOCK: &str = ".sealing.lock";
 
 fn sealing_lock(home: &Home) -> io::Result<File> {
@@ -153,7 +153,7 @@ fn sealing_lock(home: &Home) -> io::Result<File> {
 
 /// That a seal is at work in a home, while the value lives: until its end what it makes is in no ledger, and looks like a killed one's.
 #[derive(Debug)]
-pub(super) struct Sealing(#[cfg_attr(not(test), expect(dead_code, reason = "the lock lasts as long as the file is open"))] File);
+pub(super) struct Sealing(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
 
 impl Sealing {
     /// Says so, after what killed seals left has been cleared away.
@@ -172,9 +172,9 @@ impl Sealing {
     }
 }
 
-/// Whether no seal is at work in this home now. Where that cannot be told, one may be.
-fn nobody_seals(home: &Home) -> bool {
-    sealing_lock(home).is_ok_and(|file| file.try_lock().is_ok())
+/// That no seal is at work in this home, and none begins while the value lives. Where that cannot be told, one may be.
+fn alone(home: &Home) -> Option<File> {
+    sealing_lock(home).ok().filter(|file| file.try_lock().is_ok())
 }
 
 /// Files that no epoch of the ledger owns are left alone while they are younger than this and a seal is at work: it may be about to enter them.
@@ -223,7 +223,8 @@ pub(super) fn sweep(home: &Home, ledger: &SqliteLedger, replaced: Option<&[u8; 3
     // In this order: what lay there before nobody sealed is in the ledger by now, or will never be.
     let entries = [home.epochs(), home.sets()].into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
     let found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    let nobody_seals = nobody_seals(home);
+    // Held to the end: a seal that began meanwhile might make files of the same names.
+    let alone = alone(home);
     let ended = ledger.epochs()?.into_iter().filter(|row| row.ended.is_some());
     let mut left: Vec<PathBuf> = ended.flat_map(|row| destroy(home, &row)).collect();
     let current = ledger.live_files()?;
@@ -240,9 +241,11 @@ pub(super) fn sweep(home: &Home, ledger: &SqliteLedger, replaced: Option<&[u8; 3
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_ours = [".seed", ".oblset", ".new", ".cache"].iter().any(|ending| name.ends_with(ending))
             && !live.iter().any(|live| name.starts_with(live))
-            || name.starts_with('.') && name.ends_with(".tmp");
-        if is_ours && (nobody_seals || is_old(&path)) && erase(&path).is_err() {
-            left.push(path);
+            || name.ends_with(".tmp") && (name.starts_with(".sealing-") || name.starts_with('.') && name.contains(".seed."));
+        if is_ours && (alone.is_some() || is_old(&path)) {
+            // Sets are only unlinked, here too.
+            let gone = if name.contains(".seed") { erase(&path) } else { remove(&path) };
+            left.extend(gone.is_err().then_some(path));
         }
     }
     report_left(&left);

@@ -394,6 +394,7 @@ pub(super) fn pad(builder: &mut SetBuilder, keys: &EpochKeys, pad_to: u64, repor
 /// Writes the set and the key, then makes them the verifier's current epoch, or the set that of the epoch which goes on, then destroys what was
 /// before: a crash in between leaves either the old or the new, whole. The cache says of rows what their tags are under the epoch's key, which
 /// holds whatever becomes of the set: so it may be replaced first.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
 fn finish(
     home: &Home,
     args: &SealArgs,

@@ -216,10 +216,9 @@ impl PendingAdmission {
             ledger.keep_head(&signed)?;
             Ok((head, signed, ledger.consistency(known.size, head.size)?))
         })();
-        let (head, signed, consistency) = told.map_err(|error: LedgerError| {
+        let (head, signed, consistency) = told.inspect_err(|_: &LedgerError| {
             // Nobody will serve this session, or end it: what it reserved is free again, if the ledger writes that.
             let _ = ledger.suspend(&facts.session_id(), &[], clock_unix_ms);
-            error
         })?;
         let batches: Batches = charged
             .into_iter()

@@ -79,14 +79,24 @@ impl Life {
 
     /// Everything that a session writes, from admission to the end.
     fn session(&mut self, id: u8) {
-        self.then(|ledger| drop(ledger.open_session(&session(id)).unwrap()));
+        self.then(|ledger| {
+            ledger.open_session(&session(id)).unwrap();
+        });
         self.then(|ledger| drop(sign_head(ledger)));
-        self.then(|ledger| drop(ledger.charge(&batch(id, 0, 1)).unwrap()));
+        self.then(|ledger| {
+            ledger.charge(&batch(id, 0, 1)).unwrap();
+        });
         self.then(|ledger| ledger.suspend(&[id; 16], &[(0, [20; 32])], CLOCK).unwrap());
-        self.then(|ledger| drop(ledger.open_session(&session(id)).unwrap()));
+        self.then(|ledger| {
+            ledger.open_session(&session(id)).unwrap();
+        });
         self.then(|ledger| ledger.record_delivery(&[id; 16], &[10; 32], 9_000, CLOCK).unwrap());
-        self.then(|ledger| drop(ledger.charge(&batch(id, 1, 1)).unwrap()));
-        self.then(|ledger| drop(ledger.charge(&batch(id, 2, 1)).unwrap()));
+        self.then(|ledger| {
+            ledger.charge(&batch(id, 1, 1)).unwrap();
+        });
+        self.then(|ledger| {
+            ledger.charge(&batch(id, 2, 1)).unwrap();
+        });
         self.then(|ledger| ledger.record_refusal(Some(&VERIFIER), 6, "too many", None, CLOCK).unwrap());
     }
 }
@@ -232,7 +242,9 @@ fn a_checkpoint_that_broke_off_is_made_good_by_the_log() {
     }
     // The next transaction begins the log anew, over the frames of before.
     let restarted_from = after.clone();
-    life.then(|ledger| drop(ledger.open_session(&session(1)).unwrap()));
+    life.then(|ledger| {
+        ledger.open_session(&session(1)).unwrap();
+    });
     let after = life.moments.last().unwrap();
     assert_ne!(after.log[..LOG_HEADER], restarted_from.log[..LOG_HEADER], "the log begins anew");
     let mut frames = 0;
