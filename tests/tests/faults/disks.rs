@@ -98,7 +98,7 @@ fn seal_on_a_full_disk(records: u64, step: u64, disk_bytes: u64) {
     assert!(tries > 1);
     let serving = Serving::start(&holder);
     let results = house.checks(&serving, "after");
-    std::mem::swap(&mut set, &mut results.meta["set_id"].clone());
+    set.clone_from(&results.meta["set_id"]);
     assert_ne!(set, first["sealed"]);
     drop(serving.stop());
     assert_eq!(holder.call("ledger verify --json").run().exit(), Some(0));

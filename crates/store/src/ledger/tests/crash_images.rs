@@ -82,7 +82,9 @@ impl Life {
         self.then(|ledger| {
             ledger.open_session(&session(id)).unwrap();
         });
-        self.then(|ledger| drop(sign_head(ledger)));
+        self.then(|ledger| {
+            sign_head(ledger);
+        });
         self.then(|ledger| {
             ledger.charge(&batch(id, 0, 1)).unwrap();
         });
