@@ -163,11 +163,12 @@ impl Checkpoint {
     /// [`Error::Disk`].
     pub fn forget(&mut self) -> Result<(), Error> {
         self.log = None;
-        // Without `session` the rest counts for nothing, so it goes first.
-        for name in ["session", "receipt", "batches", SET] {
-            self.remove(name)?;
+        // Without `session` the rest counts for nothing, so it goes first: durably, or a loss of power might leave it alone.
+        for names in [&["session"][..], &["receipt", "batches", SET]] {
+            names.iter().try_for_each(|name| self.remove(name))?;
+            self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))?;
         }
-        self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))
+        Ok(())
     }
 
     /// What was kept of the session.

@@ -380,7 +380,7 @@ fn files_that_others_may_read_are_refused() {
     }
 }
 
-/// The real disk, which notes the directories that were synced.
+/// The real disk, which notes the directories that were synced, and the files that were removed.
 #[derive(Debug, Default)]
 struct NotingDisk(Mutex<Vec<PathBuf>>);
 
@@ -401,6 +401,7 @@ impl Disk for NotingDisk {
         RealDisk.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.lock().unwrap().push(path.to_owned());
         RealDisk.remove(path)
     }
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
@@ -427,4 +428,17 @@ fn repro_a_run_is_no_more_durable_than_its_directory() {
     let mut checkpoint = Checkpoint::open(Arc::clone(&disk) as Arc<dyn Disk>, &above.join("run")).unwrap();
     checkpoint.begin(&run(Some(1))).unwrap();
     assert!(disk.0.lock().unwrap().contains(&above));
+}
+
+/// A loss of power while a finished run was removed could leave the session without its receipt: the same command then asked again what the holder
+/// had closed.
+#[test]
+fn repro_a_session_goes_durably_before_its_receipt() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), Arc::new(NotingDisk::default()));
+    let dir = folder.path().join("run");
+    let mut checkpoint = Checkpoint::open(Arc::clone(&disk) as Arc<dyn Disk>, &dir).unwrap();
+    checkpoint.begin(&run(Some(1))).unwrap();
+    disk.0.lock().unwrap().clear();
+    checkpoint.finish(false).unwrap();
+    assert_eq!(disk.0.lock().unwrap()[..2], [dir.join("session"), dir]);
 }
