@@ -55,8 +55,11 @@ fn copy(from: &Path, to: &Path) {
     assert!(status.success());
 }
 
+/// Of each stream, each frame: whether the verifier sent it, its type, its bytes.
+type Shape = Vec<Vec<(bool, u8, usize)>>;
+
 /// Asks each list from the same state, and gives what the holder saw.
-fn seen(agencies: &Agencies, lists: &[(&str, String)], more: &str, cast: Option<&Cast>) -> Vec<(u64, Vec<Vec<(bool, u8, usize)>>)> {
+fn seen(agencies: &Agencies, lists: &[(&str, String)], more: &str, cast: Option<&Cast>) -> Vec<(u64, Shape)> {
     let saved = [(&agencies.holder.home, agencies.at("holder.saved")), (&agencies.verifier.home, agencies.at("verifier.saved"))];
     for (home, saved) in &saved {
         copy(home, saved);
