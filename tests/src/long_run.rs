@@ -359,7 +359,7 @@ pub fn run(plan: &Plan, said: &mut dyn FnMut(&str)) -> Outcome {
     run.judge(plan)
 }
 
-/// The columns of [`line`].
+/// The columns of [`line()`].
 pub const HEADER: &str = "sessions   rss MB  anon MB  threads  fds  database KB   wal KB  receipts KB  other KB  entries";
 
 /// A sample as a row of a table.

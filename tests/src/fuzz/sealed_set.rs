@@ -56,7 +56,7 @@ pub(super) fn sealed(disk: &MemoryDisk, prefixes: &[TagPrefix], parameters: &Set
 }
 
 /// The first byte says which good set, whether digests are made to fit again after it was changed, whether the offer is made to fit too, and
-/// how it arrives; then come changes ([`Input::edit`]). A first byte of 255 stands for a file of the bytes that follow.
+/// how it arrives; then come changes (`Input::edit`). A first byte of 255 stands for a file of the bytes that follow.
 ///
 /// Held: a set is verified only where it is byte for byte what its reader says: its tags, counted and ascending, sealed again are the same
 /// file (SPEC SET-4, SET-6); a set is believed only under the very offer (SET-7); a peer's fault is the peer's, our own disk's is ours; a
