@@ -39,7 +39,7 @@ impl House {
         let agencies = Agencies::new();
         let (count, records) = (pairs as usize, records as usize);
         // Half of the pairs are records.
-        let pairs = agencies.file("pairs.csv", people(records - count / 2, count, &day(-10)));
+        let pairs = agencies.file("pairs.csv", people(records.saturating_sub(count / 2), count, &day(-10)));
         let records = agencies.file("records.csv", people(0, records, ""));
         Self { agencies, pairs, records }
     }

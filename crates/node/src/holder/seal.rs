@@ -444,8 +444,10 @@ fn finish(
     match put_in_service() {
         Ok(replaced) => {
             let (epoch, set_id) = (to_hex(keys.epoch_id()), to_hex(&set.offer().set_id));
-            ledger.record_operator(&operator::account(), "seal", &format!("epoch {epoch}, set {set_id}"), now)?;
+            let booked = ledger.record_operator(&operator::account(), "seal", &format!("epoch {epoch}, set {set_id}"), now);
+            // Also where the entry cannot be written: what was replaced is over.
             epochs::sweep(home, &ledger, replaced.as_ref())?;
+            booked?;
         }
         Err(failure) => {
             let _ = std::fs::remove_file(&unnamed);

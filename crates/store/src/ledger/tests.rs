@@ -420,7 +420,7 @@ fn sealing_again_ends_the_epoch_before() {
     assert_eq!(ledger.begin_epoch(&epoch(13, Some(VERIFIER))).unwrap(), [[10; 16], [12; 16]]);
     assert!(matches!(ledger.charge(&batch(1, 1, 1)), Err(LedgerError::EpochEnded)));
     assert!(matches!(ledger.charge(&batch(1, 0, 1)), Err(LedgerError::EpochEnded)));
-    assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::SessionNotOpen)));
+    assert!(matches!(ledger.complete(&completion(1)), Err(LedgerError::EpochEnded)));
     for epoch in [10, 13] {
         let entry = SessionEntry { epoch_id: [epoch; 16], set_id: [epoch; 32], ..session(1) };
         assert!(matches!(ledger.open_session(&entry), Err(LedgerError::EpochEnded)));
