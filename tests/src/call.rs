@@ -127,7 +127,11 @@ pub(crate) struct Killed(pub(crate) Child);
 impl Killed {
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let id = nix::unistd::Pid::from_raw(self.0.id().try_into().unwrap());
-        nix::sys::signal::kill(id, signal).unwrap();
+        match nix::sys::signal::kill(id, signal) {
+            // It ended by itself, and was waited for.
+            Err(nix::errno::Errno::ESRCH) => {}
+            other => other.unwrap(),
+        }
     }
 
     pub(crate) fn wait(&mut self, name: &str) -> ExitStatus {

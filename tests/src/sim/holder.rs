@@ -399,6 +399,7 @@ impl Holder {
         if self.waits(line) {
             self.seats.values_mut().for_each(|(_, waiting)| waiting.retain(|(other, ..)| *other != line));
             self.finish(ctx, line, End::Refused(Refusal::new(RefusalCode::Busy, "the session is still at work")), CONTROL);
+            self.clear_away(ctx, line);
         }
     }
 
@@ -451,6 +452,10 @@ impl Holder {
 
     /// Once nothing is at work for a connection that ended: its account, then its seat.
     fn clear_away(&mut self, ctx: &mut Context, line: Line) {
+        // It will have its seat first, or wait in vain.
+        if self.waits(line) {
+            return;
+        }
         let Some(served) = self.lines.get_mut(&line) else { return };
         if !served.work.is_empty() || !(served.settled || served.done || served.ended.is_some()) {
             return;
