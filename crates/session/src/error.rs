@@ -332,7 +332,8 @@ impl Error {
                 LedgerError::DisclosureNotDue => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 LedgerError::SessionNotOpen => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 LedgerError::Busy(_) => refusal(RefusalCode::Busy, "try again".to_owned()),
-                LedgerError::TooOften { .. } => refusal(RefusalCode::Busy, error.to_string()),
+                // Another try would only be refused again.
+                LedgerError::TooOften { .. } => refusal(RefusalCode::OutOfTurn, error.to_string()),
                 // What failed on the holder's disk is the holder's business.
                 LedgerError::Storage(_) => {
                     Some(Refusal::new(RefusalCode::Internal, "the holder could not write its ledger").because(error.to_string()))

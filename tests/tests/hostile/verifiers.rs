@@ -411,7 +411,7 @@ fn a_hello_that_never_comes() {
         raw::write(&mut to, &hello[..hello.len() / 2]).await.unwrap();
         tokio::join!(end_of(&never), end_of(&half));
     });
-    inn.agencies.refusal(RefusalCode::OutOfTurn as u16, "no Hello came in time");
+    inn.agencies.refusal(RefusalCode::Busy as u16, "no Hello came in time");
     inn.stands();
 }
 

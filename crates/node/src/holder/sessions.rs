@@ -152,7 +152,7 @@ async fn converse(shared: &Arc<Shared>, connection: &Connection, counts: &Counts
     let traffic = Arc::new(Traffic::default());
     let (mut to, from) = match tokio::time::timeout(HELLO_WAIT, connection.accept_stream()).await {
         Ok(stream) => stream?,
-        Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
+        Err(_) => return Err(refuse(RefusalCode::Busy, "no Hello came in time")),
     };
     let ended = control_stream(shared, connection, &mut to, from, (&traffic, counts), served).await;
     match &ended {
@@ -177,7 +177,7 @@ async fn control_stream(
             .await
         {
             Ok(frame) => frame?,
-            Err(_) => return Err(refuse(RefusalCode::OutOfTurn, "no Hello came in time")),
+            Err(_) => return Err(refuse(RefusalCode::Busy, "no Hello came in time")),
         };
     if first.kind == FrameType::Ping {
         send(to, &clock::answer_ping(&first, now())?, traffic).await?;
@@ -369,7 +369,7 @@ async fn all_streams(
             () = tokio::time::sleep(SILENCE_MAX) => {
                 let now = session.traffic.totals();
                 if now == before {
-                    return Err(refuse(RefusalCode::OutOfTurn, "the session was silent for too long"));
+                    return Err(refuse(RefusalCode::Busy, "the session was silent for too long"));
                 }
                 before = now;
             }

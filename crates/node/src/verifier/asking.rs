@@ -185,6 +185,10 @@ impl Asking<'_> {
                 format!("{hint}; what was verified before is kept, and the same command goes on from there: --restart begins anew")
             }
             (Exit::PeerAtFault | Exit::Bug | Exit::Usage | Exit::Done, _) => return failure.with_context(label),
+            // A limit that the session has come to, or a holder that restarted at the wrong moment: from here they look the same.
+            (Exit::Refused, _) if failure.code() == RefusalCode::OutOfTurn.name() => {
+                format!("{again}; where it is refused likewise, begin anew with --restart: what was charged stays charged")
+            }
             (_, Some(hint)) if !["try again", "run it again"].iter().any(|plain| hint.starts_with(plain)) => {
                 format!("{hint}; then {again}")
             }
