@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use oblink_session::wire::{Evaluated, FrameType};
 use oblink_tests::fake::{Act, Due, Modified};
-use oblink_tests::raw;
+use oblink_tests::{Results, raw};
 
-use super::stage::{Stage, bent, condemned, instead};
+use super::stage::{Stage, bent, condemned, exact, instead};
 
 const FIRST: Due = Due::Answer(0);
 
@@ -40,6 +40,26 @@ fn a_bad_binding_proof() {
     // Nor is one a substitute for the other.
     stage.convict(6, "proof", answers(|answer| answer.proof.copy_within(..64, 64)));
     stage.honest_run_is_exact();
+}
+
+/// What a run keeps of a holder that lied or hung up is not believed by the next: the same command, without beginning anew, is exact, or ends with an
+/// error and no results; and beginning anew is exact.
+#[test]
+fn the_same_command_after_a_lie_is_never_wrong() {
+    for act in [Act::Bytes(raw::frame(0x7f, 0, &[])), Act::Close(9)] {
+        let stage = Stage::new();
+        assert_ne!(stage.meet(instead(FIRST, vec![act])).code(), 0);
+        let serving = stage.agencies.serve();
+        let again = stage.agencies.checking(serving.address(), &stage.pairs, &stage.output()).args("--json --retry-for 0").run();
+        if again.code() == 0 {
+            exact(&Results::read(&stage.output(), again.object()), &stage.pairs, &stage.records);
+        } else {
+            assert!(!stage.output().exists(), "{again}");
+            assert!(again.stderr.contains("--restart"), "{again}");
+        }
+        drop(serving.stop());
+        stage.honest_run_is_exact();
+    }
 }
 
 /// Attack: zeros, and scalars that are not reduced, in place of proofs.

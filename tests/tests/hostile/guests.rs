@@ -9,7 +9,7 @@ use oblink_session::wire::{Batch, Evaluated, Welcome};
 use oblink_tests::asking::{Asked, Draft, day, people};
 use oblink_tests::peer::{Admitted, Peer};
 use oblink_tests::raw::{self, Ways};
-use oblink_tests::{Agencies, Ended, Party, Program, Results, Serving, Started, sample};
+use oblink_tests::{Agencies, Ended, Party, Program, Results, Serving, Started};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::runtime::Runtime;
 
@@ -39,20 +39,14 @@ fn status_mb(process: u32, key: &str) -> f64 {
 
 impl Inn {
     pub(crate) fn new() -> Self {
-        let agencies = Agencies::new();
-        let records = agencies.file("records.csv", people(0, 60, &day(-10)));
-        let pairs = agencies.file("pairs.csv", people(30, 60, &day(-10)));
-        Self::of(agencies, pairs, records)
+        Self::with(60, 60)
     }
 
-    /// With generated people.
-    pub(crate) fn with(pairs: u64, records: u64) -> Self {
+    /// With so many people asked about, of whom as many as half the records are there.
+    pub(crate) fn with(pairs: usize, records: usize) -> Self {
         let agencies = Agencies::new();
-        let (pairs, records) = sample(&agencies.at("s"), pairs, records);
-        Self::of(agencies, pairs, records)
-    }
-
-    fn of(agencies: Agencies, pairs: PathBuf, records: PathBuf) -> Self {
+        let pairs = agencies.file("pairs.csv", people(records / 2, pairs, &day(-10)));
+        let records = agencies.file("records.csv", people(0, records, &day(-10)));
         let honest = Party::init(Program::Verifier, &agencies.at("honest"));
         agencies.holder.trust("honest", &honest);
         honest.trust("tax", &agencies.holder);

@@ -9,7 +9,7 @@ use super::floods::HalfOpen;
 use super::guests::{Bare, Inn, MEMORY_MB_MAX, opened};
 
 /// Pairs of the honest session.
-const PAIRS: u64 = 30_000;
+const PAIRS: usize = 30_000;
 /// Sessions with and without each attack, in turn.
 const ROUNDS: usize = 3;
 /// How much longer an honest session may take.

@@ -39,7 +39,7 @@ impl Stage {
 
     /// `check` at this address, anew: a session that was lied about, or has answers in the ledger that no honest holder gives, goes no further.
     pub(crate) fn check(&self, address: &str) -> Ended {
-        self.agencies.checking(address, &self.pairs, &self.output()).args("--json --restart").run()
+        self.agencies.checking(address, &self.pairs, &self.output()).args("--json --restart --retry-for 0").run()
     }
 
     /// The verifier's program meets a modified holder: how it ended.
