@@ -166,6 +166,8 @@ fn end_like(connection: &Connection, error: &Error) {
 }
 
 async fn bridge(down: Connection, up: Connection, line: usize, shared: Arc<Shared>) {
+    // How many streams there may be is the holder's to say.
+    down.widen();
     let (down, up) = (Arc::new(down), Arc::new(up));
     let mut stream = 0;
     loop {
