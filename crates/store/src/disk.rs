@@ -157,10 +157,22 @@ impl DiskLock for RealLock {}
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        // What is synced within them is no more durable than their names.
-        missing.into_iter().rev().try_for_each(|made| self.sync_dir(directory_of(made)))
+        let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+        let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+        // What is synced within them is no more durable than their names: so one after the other, and first that of the one that is there, which an
+        // earlier try may have made and not synced. Where its directory may not be read, others made it.
+        if let Some(standing) = dir.ancestors().nth(missing.len()).filter(|standing| !standing.as_os_str().is_empty()) {
+            match self.sync_dir(directory_of(standing)) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+        }
+        for made in missing.into_iter().rev() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(made)?;
+            self.sync_dir(directory_of(made))?;
+        }
+        // What is there may be no directory.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

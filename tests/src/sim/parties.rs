@@ -89,7 +89,7 @@ fn policy_toml() -> String {
     let cast = cast();
     let mut text = format!(
         "format = \"oblink/policy/1\"\n\n[holder]\nofficials = [{}]\npolicy_signatures_min = 1\ncountersignatures_min = 0\nuser_presence = false\n\n\
-         [epoch]\ndays_max = 90\nevaluations_max = 1000000\n",
+         [epoch]\ndays_max = 90\nevaluations_max = 1048576\n",
         names(&cast.holding)
     );
     for number in 0..2 {

@@ -104,7 +104,9 @@ impl Plan {
             })
             .collect();
         let asked = |check: &CheckPlan| (check.pairs.len() * usize::from(tokens_per_pair)) as u64;
-        let evaluations_max = if racing {
+        let evaluations_max = if signed {
+            parties::policy().epoch().evaluations_max
+        } else if racing {
             let most = checks.iter().map(asked).max().unwrap_or(1);
             most + chance.below(checks.iter().map(asked).sum::<u64>() - most + 1)
         } else {

@@ -1,4 +1,4 @@
-//! `batches`: an append-only file of verified batches and their tags, each record chained to the one before.
+//! `batches`: an append-only file of verified batches and their tags, each record chained to the one before. Opening it writes what holds of it anew.
 //!
 //! ```text
 //! header = "OBLCKPT" ‖ version:u8 ‖ session_id[16] ‖ tag_bytes:u8 ‖ digest[32]
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{CheckpointFault, DIGEST_BYTES, Indexes, VERSION, fault_in};
 use crate::Error;
-use crate::disk::{Disk, DiskFile, check_private, directory_of};
+use crate::disk::{Disk, DiskFile, RemoveOnDrop, check_private, directory_of};
 
 const MAGIC: &[u8; 7] = b"OBLCKPT";
 /// Bytes of the header before its digest.
@@ -32,7 +32,7 @@ const TAG_BYTES_MAX: u8 = 16;
 pub struct Reopened {
     /// Batches that hold.
     pub batches: u64,
-    /// Bytes that were cut off: a record that was being written, or damage.
+    /// Bytes that were left out: a record that was being written, or damage.
     pub bytes_cut: u64,
 }
 
@@ -85,8 +85,10 @@ impl BatchLog {
             return Err(Error::Parameters("a tag has 1 to 16 bytes"));
         }
         let reading = |error| Error::disk("reading", path, error);
-        let file = match disk.open_write(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(disk, path, session_id, tag_bytes),
+        let file = match disk.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((Self::create(disk, path, session_id, tag_bytes, |_| Ok(()))?, Reopened::default()));
+            }
             opened => opened.map_err(reading)?,
         };
         check_private(&*file, path)?;
@@ -96,42 +98,52 @@ impl BatchLog {
         if whole && found[..7] == MAGIC[..] && found[7] != VERSION && Sha256::digest(&found[..HEADER_BYTES])[..] == found[HEADER_BYTES..] {
             return Err(fault_in(path, CheckpointFault::Version { found: found[7] }));
         }
-        if !whole || found[..HEADER_BYTES] != due || found[HEADER_BYTES..] != digest {
-            // Another session's, or never written to the end: nothing of it can be used.
-            drop(file);
-            disk.remove(path).map_err(|error| Error::disk("removing", path, error))?;
-            return Self::create(disk, path, session_id, tag_bytes);
-        }
-        let mut log = Self { file, path: path.to_owned(), tag_bytes, length: found.len() as u64, last: digest, indexes: Indexes::new() };
-        let end = log.file.length().map_err(reading)?;
-        while let Some((batch, tags)) = log.next_record(end).map_err(reading)? {
-            take(batch, tags);
-        }
-        let reopened = Reopened { batches: log.indexes.len() as u64, bytes_cut: end - log.length };
-        if reopened.bytes_cut > 0 {
-            log.file.set_length(log.length).map_err(|error| Error::disk("cutting", path, error))?;
-        }
+        let kept = whole && found[..HEADER_BYTES] == due && found[HEADER_BYTES..] == digest;
+        // Another session's, or never written to the end: nothing of it can be used.
+        let end = if kept { file.length().map_err(reading)? } else { 0 };
+        let log = Self::create(disk, path, session_id, tag_bytes, |fresh| {
+            while let Some((batch, tags)) = fresh.copy_record(&*file, end)? {
+                take(batch, tags);
+            }
+            Ok(())
+        })?;
+        let reopened = Reopened { batches: log.indexes.len() as u64, bytes_cut: end.saturating_sub(log.length) };
         Ok((log, reopened))
     }
 
-    fn create(disk: &dyn Disk, path: &Path, session_id: &[u8; 16], tag_bytes: u8) -> Result<(Self, Reopened), Error> {
+    /// Writes a new file, with a header and what `fill` puts after it, durably in the place of any other.
+    fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        session_id: &[u8; 16],
+        tag_bytes: u8,
+        fill: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let writing = |error| Error::disk("writing", path, error);
         let (header, last) = header(session_id, tag_bytes);
-        let file = disk.create(path).map_err(writing)?;
-        file.write_all_at(0, &[&header[..], &last[..]].concat()).map_err(writing)?;
-        file.sync().map_err(writing)?;
         let dir = directory_of(path);
-        disk.sync_dir(dir).map_err(|error| Error::disk("syncing the directory", dir, error))?;
+        // Nobody else makes files here: the directory is locked, and was swept.
+        let temporary = dir.join(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()));
+        let _ = disk.remove(&temporary);
+        let file = disk.create(&temporary).map_err(writing)?;
+        let removal = RemoveOnDrop::new(disk, temporary.clone());
+        file.write_all_at(0, &[&header[..], &last[..]].concat()).map_err(writing)?;
         let length = (HEADER_BYTES + DIGEST_BYTES) as u64;
-        let log = Self { file, path: path.to_owned(), tag_bytes, length, last, indexes: Indexes::new() };
-        Ok((log, Reopened::default()))
+        let mut log = Self { file, path: path.to_owned(), tag_bytes, length, last, indexes: Indexes::new() };
+        fill(&mut log)?;
+        log.sync()?;
+        disk.rename(&temporary, path).map_err(writing)?;
+        removal.keep();
+        disk.sync_dir(dir).map_err(|error| Error::disk("syncing the directory", dir, error))?;
+        Ok(log)
     }
 
-    /// The record at the present end of what holds; `None` where none holds there. `end` is the file's, so that nothing is allocated for bytes
-    /// that are not there.
-    fn next_record(&mut self, end: u64) -> io::Result<Option<(KeptBatch, Vec<Tag>)>> {
+    /// Appends the record that `from` has where this file ends, as it is; `None` where none holds there. `end` is the length of `from`, so that nothing
+    /// is allocated for bytes that are not there.
+    fn copy_record(&mut self, from: &dyn DiskFile, end: u64) -> Result<Option<(KeptBatch, Vec<Tag>)>, Error> {
+        let reading = |error| Error::disk("reading", &self.path, error);
         let mut head = [0; HEAD_BYTES];
-        if read_up_to(&*self.file, self.length, &mut head)? < HEAD_BYTES {
+        if read_up_to(from, self.length, &mut head).map_err(reading)? < HEAD_BYTES {
             return Ok(None);
         }
         let batch = parse_head(&head);
@@ -142,7 +154,7 @@ impl BatchLog {
             return Ok(None);
         }
         let mut record = Zeroizing::new(vec![0; bytes as usize]);
-        if read_up_to(&*self.file, self.length, &mut record)? < record.len() {
+        if read_up_to(from, self.length, &mut record).map_err(reading)? < record.len() {
             return Ok(None);
         }
         let Some((body, digest)) = record.split_last_chunk::<DIGEST_BYTES>() else { return Ok(None) };
@@ -156,10 +168,17 @@ impl BatchLog {
             Tag(u128::from_be_bytes(tag))
         });
         let tags = tags.collect();
-        self.last = *digest;
-        self.length += bytes;
-        self.indexes.insert(batch.index);
+        self.put(batch.index, &record, *digest)?;
         Ok(Some((batch, tags)))
+    }
+
+    /// What a failure leaves is written over by the next, or does not hold when the file is opened.
+    fn put(&mut self, index: u64, record: &[u8], digest: [u8; DIGEST_BYTES]) -> Result<(), Error> {
+        self.file.write_all_at(self.length, record).map_err(|error| Error::disk("writing", &self.path, error))?;
+        self.length += record.len() as u64;
+        self.last = digest;
+        self.indexes.insert(index);
+        Ok(())
     }
 
     pub(super) fn append(&mut self, batch: &KeptBatch, tags: &[Tag]) -> Result<(), Error> {
@@ -182,12 +201,7 @@ impl BatchLog {
         }
         let digest = chained(&self.last, &record);
         record.extend_from_slice(&digest);
-        // What a failure leaves is written over by the next, or cut when the file is opened.
-        self.file.write_all_at(self.length, &record).map_err(|error| Error::disk("writing", &self.path, error))?;
-        self.length += record.len() as u64;
-        self.last = digest;
-        self.indexes.insert(batch.index);
-        Ok(())
+        self.put(batch.index, &record, digest)
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Error> {

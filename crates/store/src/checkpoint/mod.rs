@@ -10,7 +10,7 @@
 //! receipt    the holder's receipt, with the state that takes it: written before results
 //! set        the set that it is of, by a second name, where the file system has that
 //! ```
-//! Of these, `batches` alone is written in place: its records are chained by digests, and what does not hold at its end is cut when it is opened. What
+//! Of these, `batches` alone is written in place: its records are chained by digests, and those that hold are written anew when it is opened. What
 //! is lost of it is asked again, for nothing (SPEC BAT-3). The others are replaced whole, and end in a digest.
 //!
 //! **Secrets.** `run` holds the seed of an unsigned run, `batches` the tags of the list under the epoch's key. Whoever has the seed and the wire, or the
@@ -121,6 +121,10 @@ impl Checkpoint {
             }
         };
         sweep(&*disk, dir, ".", ".tmp")?;
+        // One that failed or was killed may have left names here, and this directory's own, to chance: what is found is used, so it must be there to stay.
+        for synced in [dir, directory_of(dir)] {
+            disk.sync_dir(synced).map_err(|error| Error::disk("syncing the directory", synced, error))?;
+        }
         Ok(Self { disk, dir: dir.to_owned(), log: None, finished: false, _lock: lock })
     }
 
@@ -151,10 +155,7 @@ impl Checkpoint {
     /// [`Error::Disk`], [`Error::NoSpace`].
     pub fn begin(&mut self, run: &Run) -> Result<(), Error> {
         self.forget()?;
-        self.write(&self.path("run"), Kind::Run, &run.to_body()?)?;
-        // One that was killed may have made the directory, and left its name to chance.
-        let above = directory_of(&self.dir);
-        self.disk.sync_dir(above).map_err(|error| Error::disk("syncing the directory", above, error))
+        self.write(&self.path("run"), Kind::Run, &run.to_body()?)
     }
 
     /// Removes everything but `run`.
@@ -215,7 +216,8 @@ impl Checkpoint {
     /// Opens the batches of a session, or begins with none, and hands each that holds to `take`, in the order in which they were appended, with its tags in
     /// the order of its tokens. A tag has `tag_bytes` bytes (1 to 16). Call it once a run, before [`Self::append`].
     ///
-    /// The file is cut after the last record that holds; batches of another session are thrown away.
+    /// What holds is written to a new file, durably: what an earlier process wrote and could not sync may be in the system's memory alone, and stay there
+    /// whatever is synced later. What does not hold, and batches of another session, are thrown away.
     ///
     /// # Errors
     /// [`Error::Checkpoint`]: another version's; [`Error::Exposed`]; [`Error::Disk`], [`Error::NoSpace`].

@@ -113,7 +113,11 @@ impl ReceivedSet {
         };
         if let Err(error) = checked {
             if matches!(error, Error::PeerSet(_) | Error::Corrupt { .. }) {
-                let _ = self.disk.remove(&self.part);
+                let removed = self.disk.remove(&self.part);
+                // What stays would be found damaged again. But nothing is worse than what a holder sent wrong.
+                if let (Err(failed), Error::Corrupt { .. }) = (removed, &error) {
+                    return Err(Error::disk("removing", &self.part, failed));
+                }
             }
             return Err(error);
         }

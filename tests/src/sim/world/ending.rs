@@ -105,7 +105,10 @@ impl World {
             self.ctx.oracle.violation("of all that asked, nobody got results".to_owned());
         }
         if book.charges.tokens() > self.ctx.plan.evaluations_max * self.ctx.plan.verifiers as u64 * 2 {
-            self.ctx.oracle.violation("more is charged than the epochs allow".to_owned());
+            let epochs: Vec<_> = book.look().epochs().unwrap_or_default().iter().map(|row| (row.charged_tokens, row.sessions)).collect();
+            self.ctx
+                .oracle
+                .violation(format!("more is charged than the epochs allow: {epochs:?} of {} each", self.ctx.plan.evaluations_max));
         }
         self.ctx.counts.add("batches sent again, free", book.charges.repeats());
         let (shelf, charges) = book.close(true);

@@ -213,6 +213,9 @@ impl World {
             Event::Lost { line, side: Side::Holder } => {
                 if let Some(holder) = self.holder.as_mut().filter(|holder| self.accepted.get(&line) == Some(&holder.life())) {
                     holder.lost(&mut self.ctx, line);
+                } else {
+                    // A dialer that is gone makes no connection, however late its first words come.
+                    self.ctx.network.cut(line);
                 }
             }
             Event::Lost { line, side: Side::Verifier } => self.with_check(line, |check, ctx| check.lost(ctx, line)),
