@@ -154,7 +154,7 @@ pub(super) fn settle(
             let connection = dial(resolve(&args.holder).await?, &identity, holder, &options).await?;
             let traffic = Traffic::default();
             let told = async {
-                let (mut to, mut from) = connection.open_stream().await?;
+                let (mut to, mut from) = super::line::stream_in_time(&connection).await?;
                 for frame in frames {
                     send(&mut to, frame, &traffic).await?;
                 }

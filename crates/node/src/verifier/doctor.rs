@@ -1,7 +1,9 @@
 //! `oblink-verifier doctor`: would `check` work? A missing certificate shows only after the handshake, so it makes a round trip.
 
 use oblink_quic::{Options, dial};
+use oblink_session::Error;
 use oblink_session::clock::{ping, receive_pong};
+use oblink_session::error::Refusal;
 use oblink_session::limits::CLOCK_SKEW_MS_MAX;
 use oblink_session::wire::FrameType;
 
@@ -10,7 +12,7 @@ use crate::cli::VerifierDoctorArgs;
 use crate::date::unix_ms;
 use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
-use crate::frames::{Traffic, receive, send};
+use crate::frames::{Traffic, send};
 use crate::home::{Home, Role};
 use crate::report::Reporter;
 
@@ -78,11 +80,14 @@ fn line(
 
 async fn round_trip(connection: &oblink_quic::Connection) -> Result<i64, Failure> {
     let traffic = Traffic::default();
-    let (mut to, mut from) = connection.open_stream().await?;
+    let (mut to, mut from) = super::line::stream_in_time(connection).await?;
     let now = || unix_ms(std::time::SystemTime::now());
     send(&mut to, &ping(now())?, &traffic).await?;
     to.finish()?;
-    let pong = receive(&mut from, &[FrameType::Pong], &traffic).await?;
+    let pong = super::line::answer_in_time(&mut from, FrameType::Pong, &traffic).await?;
+    if pong.kind == FrameType::Refusal {
+        return Err(Error::Refused(Refusal::from_frame(&pong).map_err(Error::from)?).into());
+    }
     Ok(receive_pong(&pong, now())?)
 }
 

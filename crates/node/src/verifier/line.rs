@@ -74,6 +74,14 @@ pub(super) async fn answer_in_time(from: &mut FrameReceiver, due: FrameType, tra
     }
 }
 
+/// A stream of the session's. How many there may be is the holder's to say: one that allows none answers nothing.
+pub(super) async fn stream_in_time(connection: &Connection) -> Result<(FrameSender, FrameReceiver), Failure> {
+    match tokio::time::timeout(ANSWER_WAIT, connection.open_stream()).await {
+        Ok(stream) => Ok(stream?),
+        Err(_) => Err(no_answer()),
+    }
+}
+
 fn no_answer() -> Failure {
     Failure::unreachable("no_answer", format!("the holder gave no answer for {} s", ANSWER_WAIT.as_secs())).with_hint("try again")
 }
@@ -103,7 +111,7 @@ pub(super) async fn run(
     work: &Arc<Work>,
 ) -> Result<(Answer, Farewell), Failure> {
     let traffic = &work.traffic;
-    let (mut to, mut from) = connection.open_stream().await?;
+    let (mut to, mut from) = stream_in_time(connection).await?;
     work.progress.begin()?;
     send(&mut to, &handshake.hello(now())?, traffic).await?;
     let welcome = answer_in_time(&mut from, FrameType::Welcome, traffic).await?;
@@ -193,7 +201,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         Ok((blinded, frame))
     })
     .await?;
-    let (mut to, mut from) = connection.open_stream().await?;
+    let (mut to, mut from) = stream_in_time(connection).await?;
     send(&mut to, &frame, &traffic).await?;
     to.finish()?;
     drop(frame);
@@ -260,7 +268,7 @@ async fn fetch_set(connection: &Connection, running: &Arc<Running>) -> Result<Ve
 async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiving: ReceivedSet) -> Result<ReceivedSet, Failure> {
     if !receiving.is_complete() {
         let request = locked(&running.session).request_set(receiving.length())?;
-        let (mut to, mut from) = connection.open_stream().await?;
+        let (mut to, mut from) = stream_in_time(connection).await?;
         send(&mut to, &request, &running.work.traffic).await?;
         to.finish()?;
         loop {

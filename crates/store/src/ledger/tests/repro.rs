@@ -282,7 +282,8 @@ fn repro_a_ledger_with_a_damaged_index_does_not_verify() {
         // How many entries the index's first page has.
         let count = (page - 1) * page_bytes + 3;
         if file[count..count + 2] == [0; 2] {
-            continue;
+            // An empty one leads nowhere: SQLite's own check passes over that (fuzzing).
+            file[count - 3] = 2;
         }
         file[count..count + 2].fill(0);
         std::fs::write(home.path(), file).unwrap();

@@ -178,11 +178,38 @@ fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u
 
 /// That tables and their indexes fit each other: what was compared above is what the tables hold, and the program finds its rows by indexes.
 fn check_file(connection: &Connection) -> Result<(), Failure> {
+    let damaged = |what| Failure::from(Tampered { place: "tables", entry: None, what });
     let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
-        return Ok(());
+    if verdict != "ok" {
+        return Err(damaged("the file is damaged: its tables and their indexes do not fit each other"));
     }
-    Err(Tampered { place: "tables", entry: None, what: "the file is damaged: its tables and their indexes do not fit each other" }.into())
+    // That passes over a page that leads nowhere, where nothing is to be found by it; reading does not.
+    for walk in walks()? {
+        match connection.query_row(&walk, [], |row| row.get::<_, Option<i64>>(0)) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+                return Err(damaged("the file is damaged: a table or an index cannot be read to its end"));
+            }
+            read => read?,
+        };
+    }
+    Ok(())
+}
+
+/// Statements that read each table of this program's, and each index of theirs, from one end to the other.
+fn walks() -> Result<Vec<String>, rusqlite::Error> {
+    super::schema::fresh()?
+        .prepare("SELECT type = 'index', name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') ORDER BY name")?
+        .query_map([], |row| {
+            let (is_index, name, table): (bool, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if !is_index {
+                return Ok(format!("SELECT sum(1) FROM {table} NOT INDEXED"));
+            }
+            // Of those that hold some rows alone, which: SQLite wants to hear it.
+            let sql: Option<String> = row.get(3)?;
+            let some = sql.as_deref().and_then(|sql| Some(&sql[sql.find("WHERE")?..])).unwrap_or_default();
+            Ok(format!("SELECT sum(1) FROM {table} INDEXED BY {name} {some}"))
+        })?
+        .collect()
 }
 
 /// What keeps the log append-only between one verification and the next, word for word, and nothing that acts or answers besides.
