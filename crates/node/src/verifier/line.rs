@@ -201,7 +201,7 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         Ok((blinded, frame))
     })
     .await?;
-    let (mut to, mut from) = stream_in_time(connection).await?;
+    let (mut to, mut from) = stream_in_time(&connection).await?;
     send(&mut to, &frame, &traffic).await?;
     to.finish()?;
     drop(frame);
