@@ -117,7 +117,7 @@ fn seal() {
 #[test]
 #[ignore = "long: sorted runs are written to the disk from about a million records on"]
 fn seal_with_runs_on_the_disk() {
-    seal_on_a_full_disk(1_000_000, 8 * MEGABYTE, 96 * MEGABYTE);
+    seal_on_a_full_disk(1_500_000, 4 * MEGABYTE, 128 * MEGABYTE);
 }
 
 /// The disk of the holder's home fills up while it serves: no answer without a charge, a refusal that may be tried again, and it goes on when there

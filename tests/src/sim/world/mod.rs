@@ -472,7 +472,10 @@ impl World {
             }
             Operation::Resume(number) => {
                 let scope = Scope::Verifier(parties::verifier(number).fingerprint);
-                let suspension = holder.book().look().suspensions().ok().and_then(|rows| rows.last().map(|row| row.entry)).unwrap_or(0);
+                let Some(suspension) = holder.book().look().suspensions().ok().and_then(|rows| rows.last().map(|row| row.entry)) else {
+                    // The suspension failed so far, and is tried again: there is nothing to end yet.
+                    return self.ctx.after(1_000, Event::Operate(operation));
+                };
                 let judged = Judged { policy: None, suspension };
                 holder
                     .book()
