@@ -10,9 +10,9 @@ use crate::failure::{Exit, Failure};
 
 impl From<quic::Error> for Failure {
     fn from(error: quic::Error) -> Self {
-        // Code 0 is how a listener that shuts down says goodbye: the next try may find it up again.
+        // Code 0 is how a listener that shuts down says goodbye, 2 and 3 how it ends what broke off there: the next try may find it up again (SPEC TRN-5).
         let exit = match (&error, error.blame()) {
-            (quic::Error::Closed { code: 0, .. }, _) => Exit::Unreachable,
+            (quic::Error::Closed { code: 0 | 2 | 3, .. }, _) => Exit::Unreachable,
             (_, quic::Blame::Here) => Exit::BadInput,
             (_, quic::Blame::Refused) => Exit::Refused,
             (_, quic::Blame::Line) => Exit::Unreachable,
@@ -172,5 +172,21 @@ impl From<StoreError> for Failure {
             StoreError::Checkpoint { fault: CheckpointFault::Damaged, .. } => Self::input("checkpoint_damaged", what),
             StoreError::Parameters(_) => Self::bug(what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TRN-5.
+    #[test]
+    fn a_connection_that_is_ended_may_be_tried_again_or_not() {
+        let exits = [0, 1, 2, 3, 4, 9].map(|code| {
+            let failure = Failure::from(quic::Error::Closed { code, reason: String::new() });
+            assert!(failure.exit() != Exit::Unreachable || failure.hint().is_some());
+            failure.exit().code()
+        });
+        assert_eq!(exits, [5, 4, 5, 5, 4, 4]);
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
     Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 
-/// Refuses a sealed set that would fill the disk: a holder may offer one of any size, and nothing of it is believed before all of it is here.
+/// Refuses a sealed set that would fill the disk: a holder may offer one of any size, and nothing of it is believed before all of it is here. `set_bytes`
+/// are those that are still to come.
 ///
 /// # Errors
 /// Exit 3: there is no room for it.
@@ -27,10 +28,12 @@ pub(crate) fn room_for_set(set_bytes: u64, free_bytes: u64) -> Result<(), Failur
         return Ok(());
     }
     let megabytes = |bytes: u64| bytes / 1_000_000;
-    let what =
-        format!("the holder's sealed set has {} MB, and {} MB are free where the home is", megabytes(set_bytes), megabytes(free_bytes));
-    Err(Failure::input("no_space", what)
-        .with_hint("nothing was asked; free some space, or ask the holder's operator whether its set is that large"))
+    let what = format!(
+        "{} MB of the holder's sealed set are to come, and {} MB are free where the home is",
+        megabytes(set_bytes),
+        megabytes(free_bytes)
+    );
+    Err(Failure::input("no_space", what))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub struct Options {
     /// two more. 11.
     pub streams_max: u32,
     /// Handshakes that a listener works on at a time. At half of that it makes dialers prove their address first; one address (of IPv6: one
-    /// network of 64 bits) gets a quarter; when there are as many, one that takes long gives way to a new one. 64.
+    /// site, the first 48 bits) gets a quarter; when there are as many, one that takes long gives way to a new one. 64.
     pub handshakes_max: usize,
     /// Connections to pinned peers that a listener has at a time; more are turned away as busy. 256.
     pub connections_max: usize,

@@ -147,6 +147,10 @@ pub(crate) fn check_private(file: &dyn DiskFile, path: &Path) -> Result<(), Erro
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
+/// How a directory answers that is not ours to sync.
+const FOREIGN: [io::ErrorKind; 4] =
+    [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported, io::ErrorKind::ReadOnlyFilesystem];
+
 #[derive(Debug)]
 struct RealFile(File);
 
@@ -160,10 +164,10 @@ impl Disk for RealDisk {
         let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
         let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
         // What is synced within them is no more durable than their names: so one after the other, and first that of the one that is there, which an
-        // earlier try may have made and not synced. Where its directory may not be read, others made it.
+        // earlier try may have made and not synced. Where its directory may not be read or synced (a mount point's), others made it.
         if let Some(standing) = dir.ancestors().nth(missing.len()).filter(|standing| !standing.as_os_str().is_empty()) {
             match self.sync_dir(directory_of(standing)) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                Err(error) if !FOREIGN.contains(&error.kind()) => return Err(error),
                 _ => {}
             }
         }

@@ -329,6 +329,10 @@ fn a_list_by_itself_goes_on_and_begins_anew() {
     // Anew: another session, charged for itself.
     std::fs::remove_file(&output).unwrap();
     stage.broken_off(&output);
+    // Only once the new one begins: a wrong address costs nothing.
+    let nobody = stage.agencies.checking("127.0.0.1:9", &stage.pairs, &output).args("--restart --timeout 1").run();
+    assert_eq!(nobody.code(), 5, "{nobody}");
+    assert_eq!(names(&kept).len(), 1, "what was kept stays");
     stage.agencies.checking(serving.address(), &stage.pairs, &output).args("--restart").ok();
     assert_eq!(std::fs::read(&output).unwrap(), stage.due);
     assert_eq!(sessions(), before + 4);

@@ -144,7 +144,8 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     report(&shared, verifier, outcome, served.session.as_deref(), began);
     drop(served);
     // Keys of an epoch that ended while this session ran are wiped with its last session.
-    shared.epochs.forget_ended(&shared.home);
+    // Not on a thread that lines live on: another session may be reading a whole set there.
+    let _ = tokio::task::spawn_blocking(move || shared.epochs.forget_ended(&shared.home)).await;
 }
 
 /// Control stream first (Hello or Ping); then everything at once.
@@ -332,10 +333,17 @@ async fn session_phase(connection: &Connection, session: &Arc<Running>, to: &mut
     let ended = all_streams(connection, session, to, from, &mut streams).await;
     if matches!(ended, Err(End::Line(_) | End::Replaced)) {
         // A verifier that was refused on a stream beside may leave, or come back, before that shows here: the ledger hears of it all the same.
-        while let Some(joined) = streams.join_next().await {
-            if let Ok(Err(refused @ End::Refused(_))) = joined {
-                return Err(refused);
+        // Not for long: where control alone is gone, its streams may last as long as it likes.
+        let refused = async {
+            while let Some(joined) = streams.join_next().await {
+                if let Ok(Err(refused @ End::Refused(_))) = joined {
+                    return Some(refused);
+                }
             }
+            None
+        };
+        if let Ok(Some(refused)) = tokio::time::timeout(REFUSAL_WAIT, refused).await {
+            return Err(refused);
         }
     }
     ended
@@ -362,7 +370,7 @@ async fn all_streams(
             }
             () = session.seat.wanted() => {
                 // Now, and not when its streams have ended: on a line that is dead they would wait for it, and the newcomer for them.
-                connection.close(2, "the session goes on on another connection");
+                connection.close(4, "the session goes on on another connection");
                 return Err(End::Replaced);
             }
             refusal = stopped(session) => return Err(End::Refused(refusal)),
@@ -467,7 +475,7 @@ async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerp
             Outcome::Failed(failure)
         }
         Err(End::Replaced) => {
-            connection.close(2, "the session goes on on another connection");
+            connection.close(4, "the session goes on on another connection");
             Outcome::Interrupted("the verifier came back on another connection".to_owned())
         }
         Err(End::Stopping) => {

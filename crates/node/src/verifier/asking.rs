@@ -22,8 +22,7 @@ use crate::report::Reporter;
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Refusals after which a session that was admitted is never answered again.
-const OVER: [RefusalCode; 4] =
-    [RefusalCode::EpochEnded, RefusalCode::PolicyChanged, RefusalCode::RequestConflict, RefusalCode::TranscriptDiffers];
+const OVER: [RefusalCode; 3] = [RefusalCode::EpochEnded, RefusalCode::RequestConflict, RefusalCode::TranscriptDiffers];
 
 /// A run that is being asked.
 pub(super) struct Asking<'a> {
@@ -172,7 +171,9 @@ impl Asking<'_> {
             .with_context(label);
         }
         let again = format!("run the same command again: {verified} of {batches} batches need not be asked again");
-        let over = failure.exit() == Exit::Refused && OVER.iter().any(|code| code.name() == failure.code());
+        let is = |code: RefusalCode| code.name() == failure.code();
+        // Under another policy a signed session goes on; one that nobody authorised does not.
+        let over = failure.exit() == Exit::Refused && (OVER.into_iter().any(is) || is(RefusalCode::PolicyChanged) && !of_request);
         let hint = match (failure.exit(), failure.hint()) {
             (Exit::Refused, _) if over && of_request => {
                 "a session ends with the set and the policy that it was opened under: make a new request, and have it signed".to_owned()
@@ -186,7 +187,12 @@ impl Asking<'_> {
             }
             (Exit::PeerAtFault | Exit::Bug | Exit::Usage | Exit::Done, _) => return failure.with_context(label),
             // A limit that the session has come to, or a holder that restarted at the wrong moment: from here they look the same.
-            (Exit::Refused, _) if failure.code() == RefusalCode::OutOfTurn.name() => {
+            (Exit::Refused, _) if is(RefusalCode::PolicyChanged) => {
+                format!(
+                    "{again}, and the request is judged by the policy that is in force now; where it is refused likewise, make a new request"
+                )
+            }
+            (Exit::Refused, _) if is(RefusalCode::OutOfTurn) => {
                 format!("{again}; where it is refused likewise, begin anew with --restart: what was charged stays charged")
             }
             (_, Some(hint)) if !["try again", "run it again"].iter().any(|plain| hint.starts_with(plain)) => {

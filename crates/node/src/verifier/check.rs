@@ -8,6 +8,8 @@ use oblink_linkage::Ruleset;
 use oblink_quic::Fingerprint;
 use oblink_session::request::to_hex;
 use oblink_session::verifier::{Finished, VerifierContext};
+use oblink_store::disk::RealDisk;
+use oblink_store::sealed::forget_other_sets;
 use serde_json::json;
 
 use super::asking::{Asking, runtime};
@@ -214,15 +216,9 @@ fn sets_of(home: &Home, holder: Fingerprint) -> PathBuf {
 /// A holder has one set for this verifier at a time. The one of an epoch that has ended could still be tested against guesses by whoever
 /// gets at this disk and breaks discrete logarithms, so it goes.
 fn forget_old_sets(answer: &Answer) {
-    let current = to_hex(&answer.set.offer().set_id);
-    let Some(Ok(entries)) = answer.set.path().parent().map(std::fs::read_dir) else { return };
-    for entry in entries.flatten() {
-        // Its own parts and locks stay: another check may be at work with them.
-        if !entry.file_name().to_string_lossy().contains(&current)
-            && let Err(error) = std::fs::remove_file(entry.path())
-        {
-            tracing::warn!(path = %entry.path().display(), %error, "an old set could not be removed: remove it by hand");
-        }
+    let Some(directory) = answer.set.path().parent() else { return };
+    if let Err(error) = forget_other_sets(&RealDisk, directory, &answer.set.offer().set_id) {
+        tracing::warn!(%error, "an old set could not be removed: remove it by hand");
     }
 }
 

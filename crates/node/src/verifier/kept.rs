@@ -34,6 +34,8 @@ pub(super) struct KeptRun {
     pub(super) run: Option<Run>,
     pub(super) session: KeptSession,
     of_request: bool,
+    /// What else is there goes when this run begins, and not before.
+    pub(super) replaces: bool,
 }
 
 impl KeptRun {
@@ -72,7 +74,7 @@ impl KeptRun {
         };
         // What is there goes when the new run begins, and not before: until then the command may be found wrong.
         if args.restart {
-            return Ok(Self { checkpoint, run: None, session: KeptSession::None, of_request });
+            return Ok(Self { checkpoint, run: None, session: KeptSession::None, of_request, replaces: true });
         }
         let session = checkpoint.read_session().map_err(|error| usable(error.into()))?;
         // Batches are written after the session: where they are without it, it was lost, and the same Hello brings it again, for nothing.
@@ -85,7 +87,7 @@ impl KeptRun {
             _ => checkpoint.read_run().map_err(|error| usable(error.into()))?,
         };
         let session = if run.is_some() { session } else { KeptSession::None };
-        let kept = Self { checkpoint, run, session, of_request };
+        let kept = Self { checkpoint, run, session, of_request, replaces: false };
         if args.resume && !kept.is_admitted() {
             let place = place.display().to_string();
             kept.leave()?;
@@ -151,7 +153,7 @@ impl KeptRun {
     /// # Errors
     /// Exit 3: it cannot be removed.
     pub(super) fn leave(self) -> Result<(), Failure> {
-        if self.is_admitted() {
+        if self.is_admitted() || self.replaces {
             return Ok(());
         }
         let keep = self.of_request && self.run.is_some();

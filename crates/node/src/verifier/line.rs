@@ -13,7 +13,7 @@ use oblink_session::verifier::{BatchPlan, Finished, VerifierHandshake, VerifierS
 use oblink_session::wire::{Frame, FrameType, SetChunk};
 use oblink_store::Error as StoreError;
 use oblink_store::disk::RealDisk;
-use oblink_store::sealed::{ReceivedSet, VerifiedSet, set_path};
+use oblink_store::sealed::{ReceivedSet, VerifiedSet, part_path, set_path};
 use rayon::prelude::*;
 use tokio::task::JoinSet;
 
@@ -119,14 +119,24 @@ pub(super) async fn run(
     if let Some(head) = session.welcomed() {
         known.keep_welcomed(head, session.holder_certificate())?;
     }
-    check_room(&work.sets, session.offer())?;
+    check_room(&work.sets, session.offer(), work.progress.is_admitted())?;
     let session = work.progress.admitted(session)?;
     let running = Arc::new(Running { session: Mutex::new(session), work: Arc::clone(work) });
 
     // A refusal on the control stream ends it, whatever the other streams wait for.
-    let set = tokio::select! {
-        done = async { tokio::try_join!(all_batches(connection, &running), fetch_set(connection, &running)) } => done?.1,
-        early = receive(&mut from, &[FrameType::Refusal], traffic) => return Err(Error::Refused(Refusal::from_frame(&early?).map_err(Error::from)?).into()),
+    let done = tokio::select! {
+        biased;
+        early = receive(&mut from, &[FrameType::Refusal], traffic) => return Err(told(&early?)),
+        done = async { tokio::try_join!(all_batches(connection, &running), fetch_set(connection, &running)) } => done,
+    };
+    let set = match done {
+        Ok(((), set)) => set,
+        // A stream that ends too early may be but the first sign of a refusal: the holder lets go of all that it was at.
+        Err(failure) if failure.code() == "transport" => {
+            let refusal = tokio::time::timeout(REASON_WAIT, receive(&mut from, &[FrameType::Refusal], traffic)).await;
+            return Err(if let Ok(Ok(refusal)) = refusal { told(&refusal) } else { failure });
+        }
+        Err(failure) => return Err(failure),
     };
 
     let running = Arc::into_inner(running).ok_or_else(|| Failure::bug("a batch is still under way"))?;
@@ -141,14 +151,23 @@ pub(super) async fn run(
     Ok((Answer { finished, set }, Farewell { to, from, acknowledge, traffic: Arc::clone(traffic) }))
 }
 
-/// Before anything is asked: a set that is not here yet must fit the disk.
-fn check_room(sets: &Path, offer: &SetOffer) -> Result<(), Failure> {
+/// What a Refusal says.
+fn told(refusal: &Frame) -> Failure {
+    Refusal::from_frame(refusal).map_or_else(|error| Error::from(error).into(), |refusal| Error::Refused(refusal).into())
+}
+
+/// Before anything is asked: what is not here yet of the set must fit the disk.
+fn check_room(sets: &Path, offer: &SetOffer, asked_before: bool) -> Result<(), Failure> {
     if set_path(sets, &offer.set_id).exists() {
         return Ok(());
     }
+    let here = std::fs::metadata(part_path(sets, &offer.set_id)).map_or(0, |part| part.len());
     // The directory of this holder's sets may not be there yet; the one that it goes into is.
     let home = sets.ancestors().find(|directory| directory.exists()).unwrap_or(sets);
-    room_for_set(offer.set_bytes, free_bytes(home)?)
+    room_for_set(offer.set_bytes.saturating_sub(here), free_bytes(home)?).map_err(|failure| {
+        let asked = if asked_before { "" } else { "nothing was asked; " };
+        failure.with_hint(format!("{asked}free some space, or ask the holder's operator whether its set is that large"))
+    })
 }
 
 impl Farewell {

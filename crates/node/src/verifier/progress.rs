@@ -38,6 +38,8 @@ struct State {
     checkpoint: Checkpoint,
     /// To be written before the first Hello.
     begin: Option<Run>,
+    /// Whether another run is there until then, which is to be thrown away.
+    replaces: bool,
     /// What an earlier version kept, superseded by that.
     superseded: Option<PathBuf>,
     /// The session as it was at its first Welcome.
@@ -84,7 +86,7 @@ impl Progress {
         bar: Bar,
     ) -> Result<Self, Failure> {
         let admitted_before = kept.is_admitted();
-        let KeptRun { checkpoint, session, .. } = kept;
+        let KeptRun { checkpoint, session, replaces, .. } = kept;
         let saved = match session {
             KeptSession::Saved(saved) => Some(saved),
             KeptSession::None | KeptSession::Damaged => None,
@@ -94,6 +96,7 @@ impl Progress {
         let mut state = State {
             checkpoint,
             begin,
+            replaces,
             superseded,
             saved,
             admitted_before,
@@ -288,6 +291,9 @@ impl Progress {
     /// Exit 3: it cannot be removed.
     pub(super) fn finish(self, of_request: bool) -> Result<(), Failure> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if state.replaces && state.begin.is_some() {
+            return Ok(());
+        }
         Ok(state.checkpoint.finish(of_request && state.begin.is_none())?)
     }
 }

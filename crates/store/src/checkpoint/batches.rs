@@ -38,12 +38,14 @@ pub struct Reopened {
 
 #[derive(Debug)]
 pub(super) struct BatchLog {
-    file: Box<dyn DiskFile>,
+    pub(super) file: Box<dyn DiskFile>,
     path: PathBuf,
     tag_bytes: u8,
     length: u64,
     last: [u8; DIGEST_BYTES],
     indexes: Indexes,
+    /// A sync failed: what it was to write may be lost, whatever a later one says. Opened again, all of it is written anew.
+    failed: bool,
 }
 
 /// Reads until the buffer is full or the file ends: how many bytes.
@@ -129,7 +131,7 @@ impl BatchLog {
         let removal = RemoveOnDrop::new(disk, temporary.clone());
         file.write_all_at(0, &[&header[..], &last[..]].concat()).map_err(writing)?;
         let length = (HEADER_BYTES + DIGEST_BYTES) as u64;
-        let mut log = Self { file, path: path.to_owned(), tag_bytes, length, last, indexes: Indexes::new() };
+        let mut log = Self { file, path: path.to_owned(), tag_bytes, length, last, indexes: Indexes::new(), failed: false };
         fill(&mut log)?;
         log.sync()?;
         disk.rename(&temporary, path).map_err(writing)?;
@@ -205,7 +207,9 @@ impl BatchLog {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        self.file.sync().map_err(|error| Error::disk("writing", &self.path, error))
+        let synced = if self.failed { Err(io::Error::other("an earlier write was lost")) } else { self.file.sync() };
+        self.failed = synced.is_err();
+        synced.map_err(|error| Error::disk("writing", &self.path, error))
     }
 }
 

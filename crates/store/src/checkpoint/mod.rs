@@ -56,6 +56,8 @@ enum Kind {
     Run = 1,
     Session = 2,
     Receipt = 3,
+    /// In the place of a session that is over, while the rest of it is removed.
+    Over = 4,
 }
 
 /// Why a file of a checkpoint cannot be used.
@@ -164,12 +166,32 @@ impl Checkpoint {
     /// [`Error::Disk`].
     pub fn forget(&mut self) -> Result<(), Error> {
         self.log = None;
-        // Without `session` the rest counts for nothing, so it goes first: durably, or a loss of power might leave it alone.
-        for names in [&["session"][..], &["receipt", "batches", SET]] {
+        // First it is said, durably, that this session is over: without it the rest counts for nothing, and batches without one are of a session that was
+        // lost.
+        let path = self.path("session");
+        let is_there = !matches!(self.disk.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        if is_there {
+            match self.write(&path, Kind::Over, b"") {
+                Err(Error::NoSpace { .. }) => {
+                    self.remove("session")?;
+                    self.sync_names()?;
+                }
+                written => written?,
+            }
+        }
+        self.forget_rest()
+    }
+
+    fn forget_rest(&self) -> Result<(), Error> {
+        for names in [&["receipt", "batches", SET][..], &["session"]] {
             names.iter().try_for_each(|name| self.remove(name))?;
-            self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))?;
+            self.sync_names()?;
         }
         Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), Error> {
+        self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))
     }
 
     /// What was kept of the session.
@@ -179,6 +201,11 @@ impl Checkpoint {
     pub fn read_session(&self) -> Result<KeptSession, Error> {
         let path = self.path("session");
         let Some(bytes) = self.read(&path, SESSION_BYTES_MAX)? else { return Ok(KeptSession::None) };
+        if body_of(&bytes, Kind::Over).is_ok() {
+            // Whoever was removing it did not come to the end.
+            self.forget_rest()?;
+            return Ok(KeptSession::None);
+        }
         match body_of(&bytes, Kind::Session) {
             Ok(body) => Ok(KeptSession::Saved(body.to_vec())),
             Err(CheckpointFault::Damaged) => Ok(KeptSession::Damaged),
@@ -332,7 +359,7 @@ impl Checkpoint {
         file.sync().map_err(writing)?;
         self.disk.rename(&temporary, path).map_err(writing)?;
         removal.keep();
-        self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))
+        self.sync_names()
     }
 }
 

@@ -460,6 +460,68 @@ fn repro_a_session_goes_durably_before_its_receipt() {
     let mut checkpoint = Checkpoint::open(Arc::clone(&disk) as Arc<dyn Disk>, &dir).unwrap();
     checkpoint.begin(&run(Some(1))).unwrap();
     disk.0.lock().unwrap().clear();
+    checkpoint.keep_session(b"session").unwrap();
+    disk.0.lock().unwrap().clear();
     checkpoint.finish(false).unwrap();
-    assert_eq!(disk.0.lock().unwrap()[..2], [dir.join("session"), dir]);
+    let noted = disk.0.lock().unwrap();
+    let place = |path: &Path| noted.iter().position(|other| other == path).unwrap();
+    // That it is over is durable before anything is gone.
+    assert!(place(&dir) < place(&dir.join("receipt")) && place(&dir.join("batches")) < place(&dir.join("session")), "{noted:?}");
+}
+
+/// A run that died while it removed what it kept came back as one that had lost its session.
+#[test]
+fn repro_a_run_that_died_while_it_was_removed_is_over() {
+    let (_folder, dir) = folder();
+    for left in [&["receipt", "batches"][..], &["batches"], &[]] {
+        fill(&dir, 2);
+        let checkpoint = open(&dir);
+        checkpoint.write(&dir.join("session"), super::Kind::Over, b"").unwrap();
+        ["receipt", "batches"].iter().filter(|name| !left.contains(name)).for_each(|name| std::fs::remove_file(dir.join(name)).unwrap());
+        drop(checkpoint);
+        let checkpoint = open(&dir);
+        assert_eq!(checkpoint.read_session().unwrap(), KeptSession::None);
+        assert!(!checkpoint.has_batches().unwrap());
+        assert_eq!(checkpoint.read_receipt().unwrap(), None);
+        assert!(checkpoint.read_run().unwrap().is_some(), "a request keeps its Hello");
+        checkpoint.finish(false).unwrap();
+    }
+}
+
+/// A file whose sync fails once.
+#[derive(Debug)]
+struct Failing(Box<dyn DiskFile>, std::sync::atomic::AtomicBool);
+
+impl DiskFile for Failing {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+    fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(offset, bytes)
+    }
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_length(bytes)
+    }
+    fn sync(&self) -> io::Result<()> {
+        if self.1.swap(false, std::sync::atomic::Ordering::Relaxed) { Err(io::Error::other("gone")) } else { self.0.sync() }
+    }
+}
+
+/// What a sync that failed was to write may be lost; the next one succeeds all the same.
+#[test]
+fn repro_no_sync_is_believed_after_one_that_failed() {
+    let (_folder, dir) = folder();
+    fill(&dir, 1);
+    let mut checkpoint = open(&dir);
+    batches_of(&mut checkpoint, &SESSION);
+    let log = checkpoint.log.as_mut().unwrap();
+    let file = std::mem::replace(&mut log.file, RealDisk.create(&dir.join("other")).unwrap());
+    log.file = Box::new(Failing(file, true.into()));
+    assert!(checkpoint.sync().is_err());
+    assert!(checkpoint.sync().is_err());
+    assert_eq!(batches_of(&mut checkpoint, &SESSION).0, expected(1));
+    checkpoint.sync().unwrap();
 }

@@ -23,7 +23,7 @@ pub use builder::{BuilderOptions, MEMORY_BYTES_MIN, SetBuilder, SetParameters};
 pub use header::{HEADER_BYTES, SUITE, set_bytes_bounds};
 pub use held::SealedSet;
 pub use reader::{Origin, SetReader};
-pub use received::ReceivedSet;
+pub use received::{ReceivedSet, forget_other_sets, part_path};
 pub use verified::VerifiedSet;
 
 use std::path::{Path, PathBuf};

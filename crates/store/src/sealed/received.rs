@@ -13,6 +13,11 @@ use super::{lower_hex, set_path};
 use crate::disk::{Cursor, Disk, DiskFile, DiskLock, directory_of, lock};
 use crate::{Error, SetFault};
 
+/// Ends the name of a set that is not whole yet.
+const PART_SUFFIX: &str = ".part";
+/// Ends the name of its lock, which begins with a dot.
+const LOCK_SUFFIX: &str = ".lock";
+
 /// A set that is being received into `DIR/SETID.part` (0600).
 ///
 /// What has arrived stays there when the value is dropped or the process dies, and the next [`ReceivedSet::begin`] goes on from it.
@@ -29,6 +34,40 @@ pub struct ReceivedSet {
     _lock: Box<dyn DiskLock>,
 }
 
+/// Where what has arrived of a set is kept until it is whole.
+#[must_use]
+pub fn part_path(dir: &Path, set_id: &[u8; 32]) -> PathBuf {
+    dir.join(format!("{}{PART_SUFFIX}", lower_hex(set_id)))
+}
+
+/// Removes all sets but one from `dir`, parts too: those of epochs that have ended. What another process is at work with stays.
+///
+/// # Errors
+/// [`Error::Disk`]: the first that could not be removed; the others are.
+pub fn forget_other_sets(disk: &dyn Disk, dir: &Path, keep: &[u8; 32]) -> Result<(), Error> {
+    let keep = lower_hex(keep);
+    let mut outcome = Ok(());
+    for name in disk.list(dir).map_err(|error| Error::disk("listing", dir, error))? {
+        let Some(name) = name.to_str().filter(|name| !name.contains(&keep)) else { continue };
+        // A part and its lock go together, by whoever has the lock.
+        let id = name.strip_suffix(PART_SUFFIX).or_else(|| name.strip_prefix('.')?.strip_suffix(LOCK_SUFFIX));
+        let lock = id.map(|id| dir.join(format!(".{id}{LOCK_SUFFIX}")));
+        let held = match lock.as_ref().map(|lock| disk.lock(lock)).transpose() {
+            Err(_) => continue,
+            Ok(held) => held,
+        };
+        let part = id.map(|id| dir.join(format!("{id}{PART_SUFFIX}")));
+        for path in part.into_iter().chain(lock).chain(id.is_none().then(|| dir.join(name))) {
+            match disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => outcome = outcome.and(Err(Error::disk("removing", &path, error))),
+                _ => {}
+            }
+        }
+        drop(held);
+    }
+    outcome
+}
+
 impl ReceivedSet {
     /// Begins to receive the offered set into `dir` (created, 0700, where it is missing), or goes on with what an earlier try received.
     ///
@@ -42,8 +81,8 @@ impl ReceivedSet {
         }
         disk.create_dir(dir).map_err(|error| Error::disk("creating the directory", dir, error))?;
         let name = lower_hex(&offer.set_id);
-        let part = dir.join(format!("{name}.part"));
-        let held = lock(&*disk, &dir.join(format!(".{name}.lock")), &part)?;
+        let part = part_path(dir, &offer.set_id);
+        let held = lock(&*disk, &dir.join(format!(".{name}{LOCK_SUFFIX}")), &part)?;
         let file = match disk.open_write(&part) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(&part),
             opened => opened,
@@ -121,7 +160,11 @@ impl ReceivedSet {
             }
             return Err(error);
         }
-        self.file.sync().map_err(|error| Error::disk("writing", &self.part, error))?;
+        if let Err(error) = self.file.sync() {
+            // A later sync would say nothing of what this one was to write.
+            let _ = self.disk.remove(&self.part);
+            return Err(Error::disk("writing", &self.part, error));
+        }
         let path = set_path(&self.dir, &self.offer.set_id);
         self.disk.rename(&self.part, &path).map_err(|error| Error::disk("renaming to", &path, error))?;
         self.disk.sync_dir(directory_of(&path)).map_err(|error| Error::disk("syncing the directory of", &path, error))?;

@@ -17,7 +17,7 @@ mod tables;
 use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::merkle::Accumulator;
 use oblink_session::statement::CertifiedKey;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use sha2::{Digest, Sha256};
 
 use self::model::Model;
@@ -186,8 +186,9 @@ fn check_file(connection: &Connection) -> Result<(), Failure> {
     // That passes over a page that leads nowhere, where nothing is to be found by it; reading does not.
     for walk in walks()? {
         match connection.query_row(&walk, [], |row| row.get::<_, Option<i64>>(0)) {
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
-                return Err(damaged("the file is damaged: a table or an index cannot be read to its end"));
+            // Corrupt; or an error of the statement: there is no such table, or index.
+            Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)) => {
+                return Err(damaged("the file is damaged: a table or an index is missing, or cannot be read to its end"));
             }
             read => read?,
         };

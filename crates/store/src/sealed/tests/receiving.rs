@@ -6,7 +6,7 @@ use oblink_session::set::SetOffer;
 use oblink_session::tag::{Tag, Tau};
 
 use super::*;
-use crate::sealed::{ReceivedSet, VerifiedSet, set_path};
+use crate::sealed::{ReceivedSet, VerifiedSet, forget_other_sets, part_path, set_path};
 use crate::{Error, SetFault};
 
 struct Wire {
@@ -162,4 +162,25 @@ fn impossible_offers_are_refused_at_once() {
         assert!(matches!(wire.begin(&offer), Err(Error::PeerSet(SetFault::Offer(_)))), "{offer:?}");
     }
     assert!(!wire.dir.path().join("sets").exists());
+}
+
+/// A check that ended removed the set that another one was fetching, and its lock.
+#[test]
+fn repro_a_set_that_is_being_fetched_is_not_forgotten() {
+    let wire = Wire::new();
+    let sets = wire.dir.path().join("sets");
+    let mut fetching = wire.begin(&wire.offer).unwrap();
+    fetching.append(0, &wire.file[..100]).unwrap();
+    let (old, left) = (set_path(&sets, &[1; 32]), part_path(&sets, &[2; 32]));
+    [&old, &left].iter().for_each(|path| std::fs::write(path, b"old").unwrap());
+    forget_other_sets(&RealDisk, &sets, &[9; 32]).unwrap();
+    assert!(!old.exists() && !left.exists());
+    assert!(part_path(&sets, &wire.offer.set_id).exists());
+    assert!(matches!(wire.begin(&wire.offer), Err(Error::InUse { .. })));
+    fetching.append(100, &wire.file[100..]).unwrap();
+    let verified = fetching.verify().unwrap();
+    forget_other_sets(&RealDisk, &sets, &wire.offer.set_id).unwrap();
+    assert!(verified.path().exists());
+    forget_other_sets(&RealDisk, &sets, &[9; 32]).unwrap();
+    assert!(std::fs::read_dir(&sets).unwrap().next().is_none());
 }
