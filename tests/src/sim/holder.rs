@@ -506,8 +506,13 @@ impl Holder {
             },
         );
         if let Some(running) = served.running.as_mut().filter(|_| !ctx.is_broken(Break::KeepReservation)) {
-            // A failure is logged, and keeps nobody from anything.
-            let _ = running.session.suspend(&mut self.book, clock);
+            // Tried again until it is done, or somebody takes the session up: its reservation keeps others out.
+            let failed = running.session.suspend(&mut self.book, clock).is_err() && !self.book.is_dead();
+            let wanted = self.seats.values().any(|(taken, waiting)| *taken == Some(line) && !waiting.is_empty());
+            if failed && !wanted {
+                served.settled = false;
+                return Ok(());
+            }
         }
         if let Some(refusal) = refusal {
             let _ = self.book.write(|ledger| {

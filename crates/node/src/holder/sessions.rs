@@ -39,6 +39,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(600);
 const SEAT_WAIT: Duration = Duration::from_secs(30);
 /// How long a verifier gets to take its last frame and leave.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+/// How long until a session that the ledger would not suspend is suspended again.
+const SUSPEND_AGAIN: Duration = Duration::from_secs(2);
 
 /// A session under way.
 pub(super) struct Running {
@@ -139,9 +141,13 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
         // Before the streams are dropped: their ends would arrive first, and look like misconduct.
         () = async { drop(stopping.wait_for(|stop| *stop).await); say_goodbye(&connection) } => Err(End::Stopping),
     };
-    let outcome = settle(&shared, &connection, verifier, ended, &served).await;
+    let (outcome, accounted) = settle(&shared, &connection, verifier, ended, &served).await;
     count(&counts, &outcome);
     report(&shared, verifier, outcome, served.session.as_deref(), began);
+    drop(connection);
+    if let Some(session) = served.session.as_ref().filter(|_| !accounted) {
+        suspend_later(session, &mut stopping).await;
+    }
     drop(served);
     // Keys of an epoch that ended while this session ran are wiped with its last session.
     // Not on a thread that lines live on: another session may be reading a whole set there.
@@ -426,8 +432,32 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Accounts for the end: an unfinished session suspended, refusals into the ledger, the connection closed.
-async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerprint, ended: Result<(), End>, served: &Served) -> Outcome {
+/// Suspends a session that the ledger would not suspend at its end (a full disk): until then its reservation keeps others out.
+async fn suspend_later(session: &Arc<Running>, stopping: &mut watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SUSPEND_AGAIN) => {}
+            // Whoever takes it up ends it in turn; what is open at a start is suspended then.
+            () = session.seat.wanted() => return,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        let running = Arc::clone(session);
+        if blocking(move || Ok(running.session().suspend(&mut *running.shared.ledger(), now())?)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Accounts for the end: an unfinished session suspended, refusals into the ledger, the connection closed. Gives also whether the session is no longer
+/// open in the ledger.
+async fn settle(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    verifier: Fingerprint,
+    ended: Result<(), End>,
+    served: &Served,
+) -> (Outcome, bool) {
+    let mut accounted = true;
     let refusal = match &ended {
         Err(End::Refused(refusal)) => Some(refusal.clone()),
         _ => None,
@@ -438,19 +468,19 @@ async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerp
         let booked = blocking(move || {
             // What fails here keeps the refusal from nothing.
             let suspended = unfinished.map_or(Ok(()), |running| running.session().suspend(&mut *shared.ledger(), now()));
-            if let Some(refusal) = refusal {
-                shared
-                    .ledger()
-                    .record_refusal(Some(verifier.as_bytes()), refusal.code as u16, &refusal.detail, refusal.reason.as_deref(), now())
-                    .map_err(Failure::from)?;
-            }
-            Ok(suspended?)
+            let recorded = refusal.map_or(Ok(()), |refusal| {
+                let code = refusal.code as u16;
+                shared.ledger().record_refusal(Some(verifier.as_bytes()), code, &refusal.detail, refusal.reason.as_deref(), now())
+            });
+            Ok((suspended.is_ok(), recorded.is_ok()))
         });
-        if booked.await.is_err() {
-            tracing::error!(replaced, "the end of a session could not be written to the ledger");
+        let (suspended, recorded) = booked.await.unwrap_or((false, false));
+        if !(suspended && recorded) {
+            tracing::error!(replaced, suspended, recorded, "the end of a session could not be written to the ledger");
         }
+        accounted = suspended;
     }
-    match ended {
+    let outcome = match ended {
         Ok(()) => {
             // The verifier closes; its Closed or Pong has arrived.
             let _ = tokio::time::timeout(REFUSAL_WAIT, connection.closed()).await;
@@ -482,7 +512,8 @@ async fn settle(shared: &Arc<Shared>, connection: &Connection, verifier: Fingerp
             say_goodbye(connection);
             Outcome::Interrupted("the holder stopped".to_owned())
         }
-    }
+    };
+    (outcome, accounted)
 }
 
 /// For the operator's monitoring.
