@@ -240,7 +240,7 @@ fn a_byte_a_second() {
 fn an_answer_that_never_comes() {
     let stage = Stage::new();
     let fake = stage.fake(instead(FIRST, vec![Act::Hang]));
-    let started = stage.agencies.checking(&fake.address(), &stage.pairs, &stage.output()).args("--json").start();
+    let started = stage.agencies.checking(&fake.address(), &stage.pairs, &stage.output()).args("--json --retry-for 0").start();
     let ended = started.end_within(Duration::from_secs(400));
     condemned(&stage, &ended, 5, "no answer");
     let _ = fake.ended();

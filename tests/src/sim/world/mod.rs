@@ -334,6 +334,8 @@ impl World {
                         self.again(number, 20 * 60_000);
                     }
                     RefusalCode::Suspended => self.again(number, 2 * 3_600_000),
+                    // Its operator takes nothing away under another that is at work: that one will end likewise.
+                    RefusalCode::EpochEnded if self.checks.keys().any(|(check, _)| *check == number) => self.again(number, 60_000),
                     RefusalCode::EpochEnded => {
                         // The operator begins anew; what was charged stays charged.
                         self.ctx.counts.add("outcome: begun anew after the end of an epoch", 1);
