@@ -257,7 +257,7 @@ async fn control(connection: &Connection, serving: &Arc<Mutex<Serving>>, to: &mu
     };
     let spoken = async {
         loop {
-            let frame = raw::read_frame(from).await?;
+            let frame = raw::await_frame(from).await?;
             let last = frame.kind != FrameType::Complete;
             let acts = locked(serving).control(&frame);
             if !play(connection, to, acts).await? || last {

@@ -145,16 +145,21 @@ pub fn bytes_of(honest: &Frame) -> Vec<u8> {
 /// # Panics
 /// Where nothing comes at all.
 pub async fn read_frame(from: &mut RecvStream) -> Result<Frame, String> {
+    tokio::time::timeout(LIMIT, await_frame(from)).await.expect("an answer of some kind")
+}
+
+/// As [`read_frame`], however long it takes: the other side has limits of its own.
+///
+/// # Errors
+/// What came instead.
+pub async fn await_frame(from: &mut RecvStream) -> Result<Frame, String> {
     let words = |error: &dyn Display| error.to_string();
-    let reading = async {
-        let mut header = [0; 5];
-        from.read_exact(&mut header).await.map_err(|error| words(&error))?;
-        let [a, b, c, d, kind] = header;
-        let mut body = vec![0; u32::from_be_bytes([a, b, c, d]) as usize];
-        from.read_exact(&mut body).await.map_err(|error| words(&error))?;
-        Frame::from_parts(kind, body).map_err(|error| words(&error))
-    };
-    tokio::time::timeout(LIMIT, reading).await.expect("an answer of some kind")
+    let mut header = [0; 5];
+    from.read_exact(&mut header).await.map_err(|error| words(&error))?;
+    let [a, b, c, d, kind] = header;
+    let mut body = vec![0; u32::from_be_bytes([a, b, c, d]) as usize];
+    from.read_exact(&mut body).await.map_err(|error| words(&error))?;
+    Frame::from_parts(kind, body).map_err(|error| words(&error))
 }
 
 /// Writes all of it.
