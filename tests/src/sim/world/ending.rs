@@ -21,7 +21,12 @@ impl World {
         if self.ctx.oracle.violations().is_empty() {
             self.look_at_files();
         }
-        if let Some(holder) = self.holder.take() {
+        if let Some(mut holder) = self.holder.take() {
+            // With nobody there, nothing is kept for anybody.
+            let reserved: u64 = holder.book().look().epochs().unwrap_or_default().iter().map(|row| row.reserved_tokens).sum();
+            if holder.is_idle() && !holder.is_dead() && reserved > 0 {
+                self.ctx.oracle.violation(format!("{reserved} evaluations are still reserved, and nobody is there"));
+            }
             let (_, mut book, disk) = holder.into_parts();
             // Whatever is committed is there after a loss of power.
             book.lose_power();
