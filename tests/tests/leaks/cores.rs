@@ -62,6 +62,9 @@ fn no_core_is_dumped() {
         assert_eq!(owner, 0, "{program:?}: its memory is open to the user's other processes");
         let status = end(child);
         assert_eq!((status.signal(), status.core_dumped()), (Some(Signal::SIGABRT as i32), false), "{program:?}: {status}");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{program:?} has left a core");
+        // One that dies while it tries whether it may write its results leaves a name of its own there, which the next run sweeps.
+        let left = fs::read_dir(&folder).unwrap().flatten().map(|file| file.file_name().into_string().unwrap());
+        let left: Vec<String> = left.filter(|name| !(name.contains("r.csv") || name.contains("r.meta.json"))).collect();
+        assert!(left.is_empty(), "{program:?} has left a core: {left:?}");
     }
 }
