@@ -64,6 +64,15 @@ struct Tally {
     before_the_end: usize,
 }
 
+impl Tally {
+    /// A line for the table.
+    fn tell(&self, fault: &str, came_of_it: &str) {
+        let Self { holders, verifiers, before_the_end } = self;
+        let what = format!("serve {holders}, check {verifiers}, {before_the_end} in the midst of a check; {came_of_it}");
+        outcome(fault, holders + verifiers, &what);
+    }
+}
+
 /// Checkpoints that lie in the verifier's home or in a request's directory.
 fn checkpoints(house: &House, asked: &Asked) -> Vec<String> {
     let at = match asked {
@@ -163,14 +172,9 @@ fn serve_and_check_killed_at_any_moment() {
 #[ignore = "long"]
 fn serve_and_check_killed_a_hundred_times() {
     let tally = runs_killed(100, 1_000, 20);
-    outcome(
+    tally.tell(
         "serve killed, check killed",
-        tally.holders + tally.verifiers,
-        &format!(
-            "serve {}, check {}, {} in the midst of a check; each of 100 questions finished by the same command: results byte-identical, each \
-             batch charged once, no answer uncharged",
-            tally.holders, tally.verifiers, tally.before_the_end
-        ),
+        "each of 100 questions finished by the same command: results byte-identical, each batch charged once, no answer uncharged",
     );
 }
 
@@ -179,9 +183,5 @@ fn serve_and_check_killed_a_hundred_times() {
 #[ignore = "long"]
 fn serve_and_check_killed_with_large_batches() {
     let tally = runs_killed(16, 30_000, 8_192);
-    outcome(
-        "serve killed, check killed: 30,000 pairs, batches of 8,192",
-        tally.holders + tally.verifiers,
-        &format!("serve {}, check {}, {} in the midst of a check; likewise", tally.holders, tally.verifiers, tally.before_the_end),
-    );
+    tally.tell("serve killed, check killed: 30,000 pairs, batches of 8,192", "likewise");
 }

@@ -47,15 +47,18 @@ fn unusable_set(path: &Path, error: StoreError) -> Failure {
     Failure::new(failure.exit(), failure.code(), what).with_hint("seal again with --new-epoch")
 }
 
-/// What helps where a file of the home cannot be written.
+/// A file of the home cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(error))).with_hint(HOME_HINT)
+}
+
+/// What helps where that is so.
 pub(super) const HOME_HINT: &str = "make room on that disk, and let this user write the home; then run the command again";
 
 /// Keeps an epoch's seed.
 pub(super) fn write_seed(home: &Home, epoch_id: &[u8; 16], seed: &EpochSeed) -> Result<(), Failure> {
     let path = seed_path(home, epoch_id);
-    write_atomically(&path, &seed.to_bytes()[..]).map_err(|error| {
-        Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(HOME_HINT)
-    })
+    write_atomically(&path, &seed.to_bytes()[..]).map_err(|error| cannot_write(&path, &error))
 }
 
 pub(super) fn read_keys(home: &Home, epoch_id: &[u8; 16]) -> Result<EpochKeys, Failure> {
@@ -165,10 +168,7 @@ impl Sealing {
             sweep(home, &SqliteLedger::open(&home.ledger())?, None)?;
         }
         let lock = sealing_lock(home).and_then(|file| file.lock_shared().map(|()| file));
-        lock.map(Self).map_err(|error| {
-            let path = home.epochs().join(SEALING_LOCK);
-            Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(HOME_HINT)
-        })
+        lock.map(Self).map_err(|error| cannot_write(&home.epochs().join(SEALING_LOCK), &error))
     }
 }
 

@@ -425,9 +425,7 @@ fn finish(
     let now = unix_ms(SystemTime::now());
     let mut put_in_service = || {
         let named = std::fs::rename(&unnamed, &path).and_then(|()| crate::files::sync_directory(&home.sets()));
-        named.map_err(|error| {
-            Failure::input("home_write", format!("cannot write {}: {}", path.display(), io_cause(&error))).with_hint(epochs::HOME_HINT)
-        })?;
+        named.map_err(|error| epochs::cannot_write(&path, &error))?;
         let entry = EpochEntry {
             verifier: peer.as_ref().map(|(_, fingerprint)| *fingerprint.as_bytes()),
             offer: set.offer().clone(),

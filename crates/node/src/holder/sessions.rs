@@ -131,7 +131,7 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     let began = (Instant::now(), Usage::of_this_process().cpu_s);
     // One that is trusted no longer since its handshake has no word.
     let counts = shared.metrics.of(&shared.label(&verifier).unwrap_or_default());
-    let _counted = counts.connection();
+    let counted = counts.connection();
     let mut served = Served::default();
     let ended = tokio::select! {
         ended = async {
@@ -144,7 +144,8 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, mut stoppin
     let (outcome, accounted) = settle(&shared, &connection, verifier, ended, &served).await;
     count(&counts, &outcome);
     report(&shared, verifier, outcome, served.session.as_deref(), began);
-    drop(connection);
+    drop((connection, counted));
+    // Among its verifier's connections it goes on to count: there are never more of these than places.
     if let Some(session) = served.session.as_ref().filter(|_| !accounted) {
         suspend_later(session, &mut stopping).await;
     }
@@ -504,10 +505,8 @@ async fn settle(
             connection.close(3, "a fault at the holder");
             Outcome::Failed(failure)
         }
-        Err(End::Replaced) => {
-            connection.close(4, "the session goes on on another connection");
-            Outcome::Interrupted("the verifier came back on another connection".to_owned())
-        }
+        // Closed already.
+        Err(End::Replaced) => Outcome::Interrupted("the verifier came back on another connection".to_owned()),
         Err(End::Stopping) => {
             say_goodbye(connection);
             Outcome::Interrupted("the holder stopped".to_owned())

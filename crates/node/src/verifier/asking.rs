@@ -176,7 +176,7 @@ impl Asking<'_> {
         let over = failure.exit() == Exit::Refused && (OVER.into_iter().any(is) || is(RefusalCode::PolicyChanged) && !of_request);
         let hint = match (failure.exit(), failure.hint()) {
             (Exit::Refused, _) if over && of_request => {
-                "a session ends with the set and the policy that it was opened under: make a new request, and have it signed".to_owned()
+                "a session ends with the set that it was opened under: make a new request, and have it signed".to_owned()
             }
             (Exit::Refused, _) if over => {
                 "this run cannot be finished: begin anew with --restart; what it was charged stays charged".to_owned()
@@ -186,14 +186,15 @@ impl Asking<'_> {
                 format!("{hint}; what was verified before is kept, and the same command goes on from there: --restart begins anew")
             }
             (Exit::PeerAtFault | Exit::Bug | Exit::Usage | Exit::Done, _) => return failure.with_context(label),
-            // A limit that the session has come to, or a holder that restarted at the wrong moment: from here they look the same.
             (Exit::Refused, _) if is(RefusalCode::PolicyChanged) => {
                 format!(
                     "{again}, and the request is judged by the policy that is in force now; where it is refused likewise, make a new request"
                 )
             }
+            // A limit that the session has come to, or a holder that restarted at the wrong moment: from here they look the same.
             (Exit::Refused, _) if is(RefusalCode::OutOfTurn) => {
-                format!("{again}; where it is refused likewise, begin anew with --restart: what was charged stays charged")
+                let anew = if of_request { "make a new request, and have it signed" } else { "begin anew with --restart" };
+                format!("{again}; where it is refused likewise, {anew}: what was charged stays charged")
             }
             (_, Some(hint)) if !["try again", "run it again"].iter().any(|plain| hint.starts_with(plain)) => {
                 format!("{hint}; then {again}")

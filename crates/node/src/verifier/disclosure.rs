@@ -161,7 +161,7 @@ pub(super) fn settle(
                 to.finish()?;
                 let closed = super::line::answer_in_time(&mut from, FrameType::Closed, &traffic).await?;
                 if closed.kind == FrameType::Refusal {
-                    return Err(Error::Refused(Refusal::from_frame(&closed).map_err(Error::from)?).into());
+                    return Err(super::line::refused(&closed));
                 }
                 Ok(())
             };

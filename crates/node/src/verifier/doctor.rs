@@ -1,9 +1,7 @@
 //! `oblink-verifier doctor`: would `check` work? A missing certificate shows only after the handshake, so it makes a round trip.
 
 use oblink_quic::{Options, dial};
-use oblink_session::Error;
 use oblink_session::clock::{ping, receive_pong};
-use oblink_session::error::Refusal;
 use oblink_session::limits::CLOCK_SKEW_MS_MAX;
 use oblink_session::wire::FrameType;
 
@@ -86,7 +84,7 @@ async fn round_trip(connection: &oblink_quic::Connection) -> Result<i64, Failure
     to.finish()?;
     let pong = super::line::answer_in_time(&mut from, FrameType::Pong, &traffic).await?;
     if pong.kind == FrameType::Refusal {
-        return Err(Error::Refused(Refusal::from_frame(&pong).map_err(Error::from)?).into());
+        return Err(super::line::refused(&pong));
     }
     Ok(receive_pong(&pong, now())?)
 }

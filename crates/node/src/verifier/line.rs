@@ -126,7 +126,7 @@ pub(super) async fn run(
     // A refusal on the control stream ends it, whatever the other streams wait for.
     let done = tokio::select! {
         biased;
-        early = receive(&mut from, &[FrameType::Refusal], traffic) => return Err(told(&early?)),
+        early = receive(&mut from, &[FrameType::Refusal], traffic) => return Err(refused(&early?)),
         done = async { tokio::try_join!(all_batches(connection, &running), fetch_set(connection, &running)) } => done,
     };
     let set = match done {
@@ -134,7 +134,7 @@ pub(super) async fn run(
         // A stream that ends too early may be but the first sign of a refusal: the holder lets go of all that it was at.
         Err(failure) if failure.code() == "transport" => {
             let refusal = tokio::time::timeout(REASON_WAIT, receive(&mut from, &[FrameType::Refusal], traffic)).await;
-            return Err(if let Ok(Ok(refusal)) = refusal { told(&refusal) } else { failure });
+            return Err(if let Ok(Ok(refusal)) = refusal { refused(&refusal) } else { failure });
         }
         Err(failure) => return Err(failure),
     };
@@ -152,7 +152,7 @@ pub(super) async fn run(
 }
 
 /// What a Refusal says.
-fn told(refusal: &Frame) -> Failure {
+pub(super) fn refused(refusal: &Frame) -> Failure {
     Refusal::from_frame(refusal).map_or_else(|error| Error::from(error).into(), |refusal| Error::Refused(refusal).into())
 }
 
@@ -295,7 +295,7 @@ async fn receive_set(connection: &Connection, running: &Arc<Running>, mut receiv
             let next = tokio::time::timeout(ANSWER_WAIT, receive_or_end(&mut from, &due, &running.work.traffic)).await;
             let Some(frame) = next.map_err(|_| no_answer())?? else { break };
             if frame.kind == FrameType::Refusal {
-                return Err(Error::Refused(Refusal::from_frame(&frame).map_err(Error::from)?).into());
+                return Err(refused(&frame));
             }
             let chunk = SetChunk::from_frame(frame).map_err(Error::from)?;
             receiving = blocking(move || {

@@ -15,9 +15,9 @@ use oblink_session::verifier::KeptBatch;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{CheckpointFault, DIGEST_BYTES, Indexes, VERSION, fault_in};
+use super::{CheckpointFault, DIGEST_BYTES, Indexes, Making, VERSION, fault_in};
 use crate::Error;
-use crate::disk::{Disk, DiskFile, RemoveOnDrop, check_private, directory_of};
+use crate::disk::{Disk, DiskFile, check_private};
 
 const MAGIC: &[u8; 7] = b"OBLCKPT";
 /// Bytes of the header before its digest.
@@ -121,22 +121,13 @@ impl BatchLog {
         tag_bytes: u8,
         fill: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let writing = |error| Error::disk("writing", path, error);
         let (header, last) = header(session_id, tag_bytes);
-        let dir = directory_of(path);
-        // Nobody else makes files here: the directory is locked, and was swept.
-        let temporary = dir.join(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()));
-        let _ = disk.remove(&temporary);
-        let file = disk.create(&temporary).map_err(writing)?;
-        let removal = RemoveOnDrop::new(disk, temporary.clone());
-        file.write_all_at(0, &[&header[..], &last[..]].concat()).map_err(writing)?;
+        let (file, making) = Making::begin(disk, path)?;
+        file.write_all_at(0, &[&header[..], &last[..]].concat()).map_err(|error| Error::disk("writing", path, error))?;
         let length = (HEADER_BYTES + DIGEST_BYTES) as u64;
         let mut log = Self { file, path: path.to_owned(), tag_bytes, length, last, indexes: Indexes::new(), failed: false };
         fill(&mut log)?;
-        log.sync()?;
-        disk.rename(&temporary, path).map_err(writing)?;
-        removal.keep();
-        disk.sync_dir(dir).map_err(|error| Error::disk("syncing the directory", dir, error))?;
+        making.finish(&*log.file)?;
         Ok(log)
     }
 

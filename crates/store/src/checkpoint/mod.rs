@@ -5,7 +5,7 @@
 //! ```text
 //! lock       held while a run is at work on it
 //! run        what the run is of, its seed and its Hello: written before the first Hello
-//! session    the session as it was at the first Welcome
+//! session    the session as it was at the first Welcome; or that it is over, while the rest is removed
 //! batches    verified batches with their tags, appended as they come
 //! receipt    the holder's receipt, with the state that takes it: written before results
 //! set        the set that it is of, by a second name, where the file system has that
@@ -32,7 +32,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::disk::{Disk, DiskLock, RemoveOnDrop, check_private, directory_of, lock, sweep};
+use crate::disk::{Disk, DiskFile, DiskLock, RemoveOnDrop, check_private, directory_of, lock, sweep};
 use batches::BatchLog;
 
 pub use batches::Reopened;
@@ -98,7 +98,7 @@ pub struct Checkpoint {
 impl Drop for Checkpoint {
     /// Where nothing was begun, no trace of it stays.
     fn drop(&mut self) {
-        let unbegun = matches!(self.disk.open(&self.path("run")), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let unbegun = matches!(self.has("run"), Ok(false));
         // The directory of a run that is over may be another's by now.
         if unbegun && !self.finished {
             let _ = self.disk.remove(&self.path("lock"));
@@ -125,7 +125,7 @@ impl Checkpoint {
         sweep(&*disk, dir, ".", ".tmp")?;
         // One that failed or was killed may have left names here, and this directory's own, to chance: what is found is used, so it must be there to stay.
         for synced in [dir, directory_of(dir)] {
-            disk.sync_dir(synced).map_err(|error| Error::disk("syncing the directory", synced, error))?;
+            sync_names(&*disk, synced)?;
         }
         Ok(Self { disk, dir: dir.to_owned(), log: None, finished: false, _lock: lock })
     }
@@ -168,13 +168,11 @@ impl Checkpoint {
         self.log = None;
         // First it is said, durably, that this session is over: without it the rest counts for nothing, and batches without one are of a session that was
         // lost.
-        let path = self.path("session");
-        let is_there = !matches!(self.disk.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
-        if is_there {
-            match self.write(&path, Kind::Over, b"") {
+        if !matches!(self.has("session"), Ok(false)) {
+            match self.write(&self.path("session"), Kind::Over, b"") {
                 Err(Error::NoSpace { .. }) => {
                     self.remove("session")?;
-                    self.sync_names()?;
+                    sync_names(&*self.disk, &self.dir)?;
                 }
                 written => written?,
             }
@@ -185,13 +183,9 @@ impl Checkpoint {
     fn forget_rest(&self) -> Result<(), Error> {
         for names in [&["receipt", "batches", SET][..], &["session"]] {
             names.iter().try_for_each(|name| self.remove(name))?;
-            self.sync_names()?;
+            sync_names(&*self.disk, &self.dir)?;
         }
         Ok(())
-    }
-
-    fn sync_names(&self) -> Result<(), Error> {
-        self.disk.sync_dir(&self.dir).map_err(|error| Error::disk("syncing the directory", &self.dir, error))
     }
 
     /// What was kept of the session.
@@ -224,7 +218,11 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Disk`].
     pub fn has_batches(&self) -> Result<bool, Error> {
-        let path = self.path("batches");
+        self.has("batches")
+    }
+
+    fn has(&self, name: &str) -> Result<bool, Error> {
+        let path = self.path(name);
         match self.disk.open(&path) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -291,22 +289,16 @@ impl Checkpoint {
         self.write(&self.path("receipt"), Kind::Receipt, &receipt.to_body()?)
     }
 
-    /// Removes everything: there is no run.
-    ///
-    /// # Errors
-    /// [`Error::Disk`].
-    pub fn clear(&mut self) -> Result<(), Error> {
-        self.forget()?;
-        self.remove("run")
-    }
-
     /// The run is over: everything goes, the directory too; under `keep_run`, everything but `run`, whose Hello is the only one that its request will
     /// ever have.
     ///
     /// # Errors
     /// [`Error::Disk`].
     pub fn finish(mut self, keep_run: bool) -> Result<(), Error> {
-        if keep_run { self.forget() } else { self.clear() }?;
+        self.forget()?;
+        if !keep_run {
+            self.remove("run")?;
+        }
         self.finished = true;
         self.remove("lock")?;
         if !keep_run {
@@ -348,19 +340,44 @@ impl Checkpoint {
         bytes.extend_from_slice(body);
         let digest = Sha256::digest(&bytes[..]);
         bytes.extend_from_slice(&digest);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Nobody else makes files here: the directory is locked, and was swept.
-        let temporary = self.path(&format!(".{name}.tmp"));
-        let writing = |error| Error::disk("writing", path, error);
-        let _ = self.disk.remove(&temporary);
-        let file = self.disk.create(&temporary).map_err(writing)?;
-        let removal = RemoveOnDrop::new(&*self.disk, temporary.clone());
-        file.write_all_at(0, &bytes).map_err(writing)?;
-        file.sync().map_err(writing)?;
-        self.disk.rename(&temporary, path).map_err(writing)?;
-        removal.keep();
-        self.sync_names()
+        let (file, making) = Making::begin(&*self.disk, path)?;
+        file.write_all_at(0, &bytes).map_err(|error| Error::disk("writing", path, error))?;
+        making.finish(&*file)
     }
+}
+
+/// A file in the making, which takes the place of another once it is whole, or goes.
+struct Making<'a> {
+    disk: &'a dyn Disk,
+    path: &'a Path,
+    temporary: PathBuf,
+    removal: RemoveOnDrop<'a>,
+}
+
+impl<'a> Making<'a> {
+    fn begin(disk: &'a dyn Disk, path: &'a Path) -> Result<(Box<dyn DiskFile>, Self), Error> {
+        // Nobody else makes files here: the directory is locked, and was swept.
+        let temporary = directory_of(path).join(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()));
+        let _ = disk.remove(&temporary);
+        let file = disk.create(&temporary).map_err(|error| Error::disk("writing", path, error))?;
+        let removal = RemoveOnDrop::new(disk, temporary.clone());
+        Ok((file, Self { disk, path, temporary, removal }))
+    }
+
+    /// Makes the file durable, and then its name.
+    fn finish(self, file: &dyn DiskFile) -> Result<(), Error> {
+        let Self { disk, path, temporary, removal } = self;
+        let writing = |error| Error::disk("writing", path, error);
+        file.sync().map_err(writing)?;
+        disk.rename(&temporary, path).map_err(writing)?;
+        removal.keep();
+        sync_names(disk, directory_of(path))
+    }
+}
+
+/// Makes the names in a directory durable.
+fn sync_names(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    disk.sync_dir(dir).map_err(|error| Error::disk("syncing the directory", dir, error))
 }
 
 fn fault_in(path: &Path, fault: CheckpointFault) -> Error {

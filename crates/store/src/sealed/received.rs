@@ -40,6 +40,11 @@ pub fn part_path(dir: &Path, set_id: &[u8; 32]) -> PathBuf {
     dir.join(format!("{}{PART_SUFFIX}", lower_hex(set_id)))
 }
 
+/// Held by whoever receives the set of this id, in hex.
+fn lock_path(dir: &Path, id: &str) -> PathBuf {
+    dir.join(format!(".{id}{LOCK_SUFFIX}"))
+}
+
 /// Removes all sets but one from `dir`, parts too: those of epochs that have ended. What another process is at work with stays.
 ///
 /// # Errors
@@ -51,13 +56,14 @@ pub fn forget_other_sets(disk: &dyn Disk, dir: &Path, keep: &[u8; 32]) -> Result
         let Some(name) = name.to_str().filter(|name| !name.contains(&keep)) else { continue };
         // A part and its lock go together, by whoever has the lock.
         let id = name.strip_suffix(PART_SUFFIX).or_else(|| name.strip_prefix('.')?.strip_suffix(LOCK_SUFFIX));
-        let lock = id.map(|id| dir.join(format!(".{id}{LOCK_SUFFIX}")));
-        let held = match lock.as_ref().map(|lock| disk.lock(lock)).transpose() {
-            Err(_) => continue,
-            Ok(held) => held,
+        let (held, gone) = match id {
+            None => (None, vec![dir.join(name)]),
+            Some(id) => {
+                let Ok(held) = disk.lock(&lock_path(dir, id)) else { continue };
+                (Some(held), vec![dir.join(format!("{id}{PART_SUFFIX}")), lock_path(dir, id)])
+            }
         };
-        let part = id.map(|id| dir.join(format!("{id}{PART_SUFFIX}")));
-        for path in part.into_iter().chain(lock).chain(id.is_none().then(|| dir.join(name))) {
+        for path in gone {
             match disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => outcome = outcome.and(Err(Error::disk("removing", &path, error))),
                 _ => {}
@@ -80,9 +86,8 @@ impl ReceivedSet {
             return Err(Error::PeerSet(SetFault::Offer("set_bytes")));
         }
         disk.create_dir(dir).map_err(|error| Error::disk("creating the directory", dir, error))?;
-        let name = lower_hex(&offer.set_id);
         let part = part_path(dir, &offer.set_id);
-        let held = lock(&*disk, &dir.join(format!(".{name}{LOCK_SUFFIX}")), &part)?;
+        let held = lock(&*disk, &lock_path(dir, &lower_hex(&offer.set_id)), &part)?;
         let file = match disk.open_write(&part) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(&part),
             opened => opened,

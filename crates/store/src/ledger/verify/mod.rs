@@ -142,8 +142,9 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
         return Err(Tampered { place: claim.place, entry, what: "the log ends before the head that was signed" }.into());
     }
     model.compare(latest_unix_ms)?;
-    check_triggers(connection)?;
-    check_file(connection)?;
+    let fresh = super::schema::fresh()?;
+    check_triggers(connection, &fresh)?;
+    check_file(connection, &fresh)?;
     Ok(VerifyReport {
         head: LogHead { size: log.len(), root: log.root() },
         heads,
@@ -177,14 +178,14 @@ fn check_claim(claim: &Claim, log: &Accumulator, key: &CertifiedKey, holder: &[u
 }
 
 /// That tables and their indexes fit each other: what was compared above is what the tables hold, and the program finds its rows by indexes.
-fn check_file(connection: &Connection) -> Result<(), Failure> {
+fn check_file(connection: &Connection, fresh: &Connection) -> Result<(), Failure> {
     let damaged = |what| Failure::from(Tampered { place: "tables", entry: None, what });
     let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(damaged("the file is damaged: its tables and their indexes do not fit each other"));
     }
     // That passes over a page that leads nowhere, where nothing is to be found by it; reading does not.
-    for walk in walks()? {
+    for walk in walks(fresh)? {
         match connection.query_row(&walk, [], |row| row.get::<_, Option<i64>>(0)) {
             // Corrupt; or an error of the statement: there is no such table, or index.
             Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)) => {
@@ -197,8 +198,8 @@ fn check_file(connection: &Connection) -> Result<(), Failure> {
 }
 
 /// Statements that read each table of this program's, and each index of theirs, from one end to the other.
-fn walks() -> Result<Vec<String>, rusqlite::Error> {
-    super::schema::fresh()?
+fn walks(fresh: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    fresh
         .prepare("SELECT type = 'index', name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') ORDER BY name")?
         .query_map([], |row| {
             let (is_index, name, table): (bool, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -214,14 +215,14 @@ fn walks() -> Result<Vec<String>, rusqlite::Error> {
 }
 
 /// What keeps the log append-only between one verification and the next, word for word, and nothing that acts or answers besides.
-fn check_triggers(connection: &Connection) -> Result<(), Failure> {
+fn check_triggers(connection: &Connection, fresh: &Connection) -> Result<(), Failure> {
     let of = |connection: &Connection| {
         connection
             .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name")?
             .query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?
             .collect::<Result<Vec<[String; 4]>, rusqlite::Error>>()
     };
-    if of(connection)? == of(&super::schema::fresh()?)? {
+    if of(connection)? == of(fresh)? {
         return Ok(());
     }
     Err(Tampered { place: "tables", entry: None, what: "the triggers that keep the log append-only are not those of this program" }.into())
