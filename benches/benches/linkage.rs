@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use oblink_benches::sample;
-use oblink_linkage::{Row, TokenArena};
+use oblink_linkage::{Row, Side, TokenArena};
 use oblink_node::people::write_sample;
 use oblink_node::rows::{CsvOptions, RowReader, Source};
 
@@ -25,7 +25,7 @@ fn rows(c: &mut Criterion) {
         b.iter(|| {
             tokens.clear();
             for row in black_box(&rows) {
-                ruleset.tokenize(row, &mut tokens).unwrap();
+                ruleset.tokenize(Side::Verifier, row, &mut tokens).unwrap();
             }
         });
     });

@@ -1,7 +1,7 @@
 //! Real tokens of `us-exact-1`, of the generated people that the demo uses.
 
 use anyhow::{Context, Result};
-use oblink_linkage::{Name, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, Row, Ruleset, Side, TokenArena};
 use oblink_node::people::write_sample;
 use oblink_node::rows::{CsvOptions, NameFields, RowChunk, RowReader, RowView, Source};
 
@@ -38,7 +38,7 @@ pub fn tokens(count: usize) -> Result<Vec<Vec<u8>>> {
     for chunk in records(count as u64)? {
         for view in chunk.iter() {
             ruleset
-                .tokenize(&row_of(&view), &mut arena)
+                .tokenize(Side::Verifier, &row_of(&view), &mut arena)
                 .map_err(|reason| anyhow::anyhow!("a record gives no token: {}", reason.as_str()))?;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use oblink_linkage::{Name, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, Row, Ruleset, Side, TokenArena};
 
 /// A row of a file in the schema with split names.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub fn read_split(path: &Path) -> Vec<PlainRow> {
             postal_code: &record[zip],
         };
         let mut tokens = TokenArena::new();
-        let token = ruleset.tokenize(&row, &mut tokens).map(|()| tokens.get(0).unwrap().to_vec());
+        let token = ruleset.tokenize(Side::Verifier, &row, &mut tokens).map(|()| tokens.get(0).unwrap().to_vec());
         PlainRow { id: record[id].to_owned(), token: token.map_err(|reason| reason.as_str()) }
     });
     rows.collect()

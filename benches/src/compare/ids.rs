@@ -51,7 +51,7 @@ fn write_file(people: &Path, ids: &Path) -> Result<HashSet<u128>> {
         let mut tokens = TokenArena::new();
         for view in chunk.iter() {
             // A row without tokens is left out, as oblink leaves it out.
-            let _ = ruleset.tokenize(&row_of(&view), &mut tokens);
+            let _ = ruleset.tokenize(oblink_linkage::Side::Verifier, &row_of(&view), &mut tokens);
         }
         for token in tokens.iter() {
             let id = id_of(token);

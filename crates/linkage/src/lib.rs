@@ -4,7 +4,7 @@
 //! canonical fields and those into tokens, the byte strings two peers compare through the PRF:
 //!
 //! ```
-//! use oblink_linkage::{Name, Row, Ruleset, TokenArena};
+//! use oblink_linkage::{Name, Row, Ruleset, Side, TokenArena};
 //!
 //! let ruleset = Ruleset::by_name("us-exact-1").ok_or("no such ruleset")?;
 //! let mut tokens = TokenArena::new();
@@ -22,8 +22,8 @@
 //!     postal_code: "01103-2214",
 //!     ..row
 //! };
-//! ruleset.tokenize(&row, &mut tokens)?;
-//! ruleset.tokenize(&same, &mut tokens)?;
+//! ruleset.tokenize(Side::Verifier, &row, &mut tokens)?;
+//! ruleset.tokenize(Side::Verifier, &same, &mut tokens)?;
 //! assert_eq!(tokens.get(0), tokens.get(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -54,5 +54,5 @@ pub use arena::{TokenArena, TokenIter};
 pub use canonical::Canonical;
 pub use reason::NotSubmitted;
 pub use row::{Name, Row};
-pub use ruleset::{Rule, Ruleset, RulesetClass};
+pub use ruleset::{Place, Rule, Ruleset, RulesetClass, Side};
 pub use token::{DUMMY_RULE, TOKEN_BYTES_MAX, TOKEN_LABEL, dummy_token};

@@ -38,6 +38,25 @@ pub struct Rule {
     pub predicate: &'static str,
 }
 
+/// Whose row it is: the two sides of a key may emit different tokens of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A submitted pair.
+    Verifier,
+    /// A record of the holder's.
+    Holder(Place),
+}
+
+/// How many of the holder's records share a record's delivery line ([`Ruleset::place`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// At most [`Ruleset::crowd_max`].
+    #[default]
+    Quiet,
+    /// More: keys that tell the people of a crowded place badly apart emit nothing.
+    Crowded,
+}
+
 /// A versioned set of canonicalisation and match rules.
 #[derive(Debug)]
 pub struct Ruleset {
@@ -114,12 +133,27 @@ impl Ruleset {
         self.rules
     }
 
-    /// Appends this row's [`tokens_per_pair`](Self::tokens_per_pair) tokens to `out`, each at most
-    /// [`TOKEN_BYTES_MAX`](crate::TOKEN_BYTES_MAX) bytes, or none.
+    /// The most records that may share a delivery line before it is crowded; `None` where no key
+    /// asks, and then [`place`](Self::place) need not be counted.
+    #[must_use]
+    pub fn crowd_max(&self) -> Option<u32> {
+        None
+    }
+
+    /// A number that records at one delivery line and ZIP code share, for counting them: not a
+    /// secret of its own, but as guessable as the address. `None` where the row gives no token.
+    #[must_use]
+    pub fn place(&self, _row: &Row<'_>) -> Option<u64> {
+        None
+    }
+
+    /// Appends this row's tokens to `out`, each at most
+    /// [`TOKEN_BYTES_MAX`](crate::TOKEN_BYTES_MAX) bytes, all different: of a pair at least one
+    /// and at most [`tokens_per_pair`](Self::tokens_per_pair), of a record any number.
     ///
     /// # Errors
     /// Why the row gives no token; `out` is then unchanged.
-    pub fn tokenize(&self, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
+    pub fn tokenize(&self, _side: Side, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
         let fields = fields(tables(), row)?;
         let digest = self.digest();
         out.push_with(|bytes| token::encode(&digest, 1, &fields.in_order(), bytes))
@@ -184,7 +218,7 @@ mod tests {
     fn a_token_names_its_ruleset_and_rule() {
         let ruleset = Ruleset::by_name("us-exact-1").unwrap();
         let mut out = TokenArena::new();
-        ruleset.tokenize(&row("12 Main St"), &mut out).unwrap();
+        ruleset.tokenize(Side::Verifier, &row("12 Main St"), &mut out).unwrap();
         let token = out.get(0).unwrap();
         assert_eq!(&token[2..16], TOKEN_LABEL);
         assert_eq!(token[18..50], ruleset.digest());
@@ -196,9 +230,9 @@ mod tests {
     fn a_refused_row_leaves_the_arena_alone() {
         let ruleset = Ruleset::by_name("us-exact-1").unwrap();
         let mut out = TokenArena::new();
-        ruleset.tokenize(&row("12 Main St"), &mut out).unwrap();
+        ruleset.tokenize(Side::Verifier, &row("12 Main St"), &mut out).unwrap();
         let before = out.bytes_len();
-        let refused = ruleset.tokenize(&row("Main St"), &mut out);
+        let refused = ruleset.tokenize(Side::Verifier, &row("Main St"), &mut out);
         assert_eq!(refused, Err(NotSubmitted::IncompleteAddress));
         assert_eq!((out.len(), out.bytes_len()), (1, before));
     }

@@ -1,7 +1,7 @@
 //! What must hold for every row: stable, closed under case and trimming, bounded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
-use oblink_linkage::{Canonical, Name, NotSubmitted, Row, Ruleset, TOKEN_BYTES_MAX, TokenArena};
+use oblink_linkage::{Canonical, Name, NotSubmitted, Row, Ruleset, Side, TOKEN_BYTES_MAX, TokenArena};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Owned {
 
     fn token(&self) -> Result<Vec<u8>, NotSubmitted> {
         let mut arena = TokenArena::new();
-        let result = Ruleset::by_name("us-exact-1").unwrap().tokenize(&self.row(), &mut arena);
+        let result = Ruleset::by_name("us-exact-1").unwrap().tokenize(Side::Verifier, &self.row(), &mut arena);
         assert_eq!(arena.len(), usize::from(result.is_ok()));
         result.map(|()| arena.get(0).unwrap().to_vec())
     }
@@ -301,7 +301,7 @@ proptest! {
         let run = |order: &mut dyn Iterator<Item = &Owned>| {
             let mut arena = TokenArena::new();
             for row in order {
-                let _ = ruleset.tokenize(&row.row(), &mut arena);
+                let _ = ruleset.tokenize(Side::Verifier, &row.row(), &mut arena);
             }
             let mut tokens: Vec<Vec<u8>> = arena.iter().map(<[u8]>::to_vec).collect();
             tokens.sort();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, Side, TokenArena};
 
 /// (person, true address); the address is empty where the truth has none.
 type Truth = (String, String);
@@ -46,7 +46,7 @@ fn load(dir: &Path, file: &str) -> Set {
             state: &row[7],
             postal_code: &row[8],
         };
-        let result = ruleset.tokenize(&input, &mut arena);
+        let result = ruleset.tokenize(Side::Verifier, &input, &mut arena);
         if show {
             let canonical = ruleset.canonicalize(&input);
             let line = canonical.map(|c| format!("{} {} | {}", c.given(), c.family(), c.delivery()));

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, Side, TokenArena};
 use serde_json::{Value, json};
 
 fn path() -> PathBuf {
@@ -41,7 +41,7 @@ fn outcome(vector: &Value) -> Value {
     let row = row(vector);
     let mut arena = TokenArena::new();
     let mut out = json!({ "id": vector["id"], "kind": vector["kind"], "row": vector["row"] });
-    match (ruleset.canonicalize(&row), ruleset.tokenize(&row, &mut arena)) {
+    match (ruleset.canonicalize(&row), ruleset.tokenize(Side::Verifier, &row, &mut arena)) {
         (Ok(fields), Ok(())) => {
             out["canonical"] = json!({
                 "given": fields.given(),

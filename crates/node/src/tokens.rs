@@ -1,6 +1,6 @@
 //! From rows to tokens, a chunk at a time: one core's work, for both roles.
 
-use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, Side, TokenArena};
 
 use crate::failure::Failure;
 use crate::rows::{NameFields, RowChunk, RowView};
@@ -14,7 +14,7 @@ pub(crate) struct ChunkTokens {
     pub(crate) rows: Vec<Result<u16, &'static str>>,
 }
 
-/// Tokenises a chunk under a ruleset. A row that has a problem of its own, or that the ruleset refuses, gives a reason and no token.
+/// Tokenises a chunk of pairs under a ruleset. A row that has a problem of its own, or that the ruleset refuses, gives a reason and no token.
 #[must_use]
 pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk) -> ChunkTokens {
     let mut tokens = TokenArena::with_capacity(chunk.len() * usize::from(ruleset.tokens_per_pair()), chunk.len() * 128);
@@ -22,17 +22,17 @@ pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk) -> ChunkTokens {
         .iter()
         .map(|view| {
             let before = tokens.len();
-            tokenize_row(ruleset, &view, &mut tokens).map(|()| (tokens.len() - before) as u16)
+            tokenize_row(ruleset, Side::Verifier, &view, &mut tokens).map(|()| (tokens.len() - before) as u16)
         })
         .collect();
     ChunkTokens { tokens, rows }
 }
 
 /// Appends a row's tokens, or none and says why.
-pub(crate) fn tokenize_row(ruleset: &Ruleset, view: &RowView<'_>, tokens: &mut TokenArena) -> Result<(), &'static str> {
+pub(crate) fn tokenize_row(ruleset: &Ruleset, side: Side, view: &RowView<'_>, tokens: &mut TokenArena) -> Result<(), &'static str> {
     match view.problem {
         Some(problem) => Err(problem.reason()),
-        None => ruleset.tokenize(&row_of(view), tokens).map_err(NotSubmitted::as_str),
+        None => ruleset.tokenize(side, &row_of(view), tokens).map_err(NotSubmitted::as_str),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows of any text through the ruleset.
 
-use oblink_linkage::{Name, Row, Ruleset, TOKEN_BYTES_MAX, TOKEN_LABEL, TokenArena};
+use oblink_linkage::{Name, Row, Ruleset, Side, TOKEN_BYTES_MAX, TOKEN_LABEL, TokenArena};
 
 /// The input is text, its lines the fields: the first says whether the name is whole (`w`), then name or given, middle, family name and
 /// suffix, address, postal code. Bytes that are no UTF-8 are replaced.
@@ -29,7 +29,7 @@ fn hold(ruleset: &Ruleset, whole: bool, names: [&str; 4], address: &str, postal_
     let asked = row(whole, names, address, postal_code);
     let mut arena = TokenArena::new();
     arena.push(b"before");
-    let tokens = ruleset.tokenize(&asked, &mut arena);
+    let tokens = ruleset.tokenize(Side::Verifier, &asked, &mut arena);
     let canonical = ruleset.canonicalize(&asked);
     assert_eq!(tokens.err(), canonical.as_ref().err().copied());
 

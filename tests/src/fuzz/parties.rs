@@ -262,7 +262,7 @@ fn token(ruleset: &Ruleset, i: u64) -> Vec<u8> {
     let address = format!("{} Main St", i + 1);
     let row = Row { name: Name::Whole("Ann Lee"), address: &address, unit: "", city: "", state: "", postal_code: "98104" };
     let mut arena = TokenArena::new();
-    ruleset.tokenize(&row, &mut arena).unwrap();
+    ruleset.tokenize(oblink_linkage::Side::Verifier, &row, &mut arena).unwrap();
     arena.get(0).unwrap().to_vec()
 }
 

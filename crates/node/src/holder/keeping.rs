@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
-use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, TokenArena};
+use oblink_linkage::{Name, NotSubmitted, Place, Row, Ruleset, Side, TokenArena};
 use oblink_quic::Fingerprint;
 use oblink_session::epoch::{EpochKeys, SUITE_RISTRETTO255};
 use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
@@ -65,7 +65,7 @@ fn program(ruleset: &Ruleset) -> String {
     };
     for row in probe_rows() {
         let mut tokens = TokenArena::default();
-        let outcome = ruleset.tokenize(&row, &mut tokens);
+        let outcome = ruleset.tokenize(Side::Holder(Place::Quiet), &row, &mut tokens);
         part(outcome.map_or_else(NotSubmitted::as_str, |()| "").as_bytes());
         part(&(tokens.len() as u64).to_be_bytes());
         tokens.iter().for_each(&mut part);

@@ -1,6 +1,6 @@
 //! A chunk of records to tags: one core's work. What a cache knows is neither canonicalised nor evaluated again.
 
-use oblink_linkage::{Ruleset, TokenArena};
+use oblink_linkage::{Place, Ruleset, Side, TokenArena};
 use oblink_session::epoch::EpochKeys;
 use oblink_session::tag::TagPrefix;
 use oblink_store::cache::{CacheKeys, KnownRows, RowDigest};
@@ -65,7 +65,7 @@ pub(super) fn tag(ruleset: &Ruleset, taggers: &[Tagger<'_>], chunk: RowChunk) ->
             continue;
         }
         let Some(view) = chunk.row(row) else { continue };
-        if let Err(reason) = tokenize_row(ruleset, &view, &mut tokens) {
+        if let Err(reason) = tokenize_row(ruleset, Side::Holder(Place::Quiet), &view, &mut tokens) {
             rejected.push((row, reason));
         }
     }

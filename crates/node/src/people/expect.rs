@@ -1,8 +1,9 @@
 //! What a check has to find: a plaintext join on the ruleset's tokens, without any of the protocol's code.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use oblink_linkage::{Ruleset, TokenArena};
+use oblink_linkage::{Place, Row, Ruleset, Side, TokenArena};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -31,14 +32,21 @@ type TokenHash = u128;
 pub fn expected_matches(pairs: &Path, records: &Path, ruleset: &Ruleset) -> Result<ExpectedMatches, Failure> {
     let mut asked: Vec<(TokenHash, usize)> = Vec::new();
     let (mut rows, mut submitted) = (0, 0);
-    each_row(pairs, ruleset, |hashes| {
-        asked.extend(hashes.iter().map(|hash| (*hash, rows)));
-        rows += 1;
-        submitted += u64::from(!hashes.is_empty());
-    })?;
+    each_row(
+        pairs,
+        ruleset,
+        |_| Side::Verifier,
+        |hashes| {
+            asked.extend(hashes.iter().map(|hash| (*hash, rows)));
+            rows += 1;
+            submitted += u64::from(!hashes.is_empty());
+        },
+    )?;
     asked.sort_unstable();
     let mut found = vec![false; rows];
-    each_row(records, ruleset, |hashes| {
+    let places = count_places(records, ruleset)?;
+    let side = |row: &Row<'_>| Side::Holder(place_of(&places, ruleset, row));
+    each_row(records, ruleset, side, |hashes| {
         for hash in hashes {
             let first = asked.partition_point(|(of_pair, _)| of_pair < hash);
             for (_, row) in asked[first..].iter().take_while(|(of_pair, _)| of_pair == hash) {
@@ -51,11 +59,16 @@ pub fn expected_matches(pairs: &Path, records: &Path, ruleset: &Ruleset) -> Resu
 }
 
 /// Calls `each` with the hashes of every row's tokens, in order; with none for a row that gives no token.
-fn each_row(path: &Path, ruleset: &Ruleset, mut each: impl FnMut(&[TokenHash])) -> Result<(), Failure> {
+fn each_row(
+    path: &Path,
+    ruleset: &Ruleset,
+    side: impl Fn(&Row<'_>) -> Side + Sync,
+    mut each: impl FnMut(&[TokenHash]),
+) -> Result<(), Failure> {
     let mut reader = RowReader::open(&Source::File(path.to_owned()), &CsvOptions::default())?;
     for_each_ordered(
         || reader.next_chunk(),
-        |chunk| Ok(hash_chunk(&chunk, ruleset)),
+        |chunk| Ok(hash_chunk(&chunk, ruleset, &side)),
         |(hashes, ends)| {
             let mut begin = 0;
             for end in ends {
@@ -67,15 +80,39 @@ fn each_row(path: &Path, ruleset: &Ruleset, mut each: impl FnMut(&[TokenHash])) 
     )
 }
 
+/// How many records there are at each place, where the ruleset asks.
+fn count_places(records: &Path, ruleset: &Ruleset) -> Result<HashMap<u64, u32>, Failure> {
+    let mut counts = HashMap::new();
+    if ruleset.crowd_max().is_some() {
+        let mut reader = RowReader::open(&Source::File(records.to_owned()), &CsvOptions::default())?;
+        let places = |chunk: &RowChunk| chunk.iter().map(|view| ruleset.place(&row_of(&view))).collect::<Vec<_>>();
+        for_each_ordered(
+            || reader.next_chunk(),
+            |chunk| Ok(places(&chunk)),
+            |places| {
+                places.into_iter().flatten().for_each(|place| *counts.entry(place).or_default() += 1);
+                Ok(())
+            },
+        )?;
+    }
+    Ok(counts)
+}
+
+fn place_of(counts: &HashMap<u64, u32>, ruleset: &Ruleset, row: &Row<'_>) -> Place {
+    let count = ruleset.place(row).and_then(|place| counts.get(&place)).copied().unwrap_or_default();
+    if ruleset.crowd_max().is_some_and(|max| count > max) { Place::Crowded } else { Place::Quiet }
+}
+
 /// The hashes of a chunk's tokens, and for each row where its own end.
-fn hash_chunk(chunk: &RowChunk, ruleset: &Ruleset) -> (Vec<TokenHash>, Vec<usize>) {
+fn hash_chunk(chunk: &RowChunk, ruleset: &Ruleset, side: &impl Fn(&Row<'_>) -> Side) -> (Vec<TokenHash>, Vec<usize>) {
     let mut tokens = TokenArena::new();
     let ends = chunk
         .iter()
         .map(|view| {
             if view.problem.is_none() {
                 // A row without tokens has a reason; here it is enough that it has none.
-                let _ = ruleset.tokenize(&row_of(&view), &mut tokens);
+                let row = row_of(&view);
+                let _ = ruleset.tokenize(side(&row), &row, &mut tokens);
             }
             tokens.len()
         })

@@ -9,9 +9,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use oblink_quic::{Fingerprint, Options, dial};
-use oblink_session::Error;
 use oblink_session::disclosure::disclosure_frames;
-use oblink_session::error::{Refusal, RefusalCode};
+use oblink_session::error::RefusalCode;
 use oblink_session::request::Disclosure;
 use oblink_session::statement::StatementKey;
 use oblink_session::transcript::Authority;

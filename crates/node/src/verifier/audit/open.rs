@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oblink_linkage::{Name, Row, Ruleset, TokenArena, dummy_token};
+use oblink_linkage::{Name, Row, Ruleset, Side, TokenArena, dummy_token};
 use oblink_oprf::{NE, additive, hazmat};
 use oblink_session::commitment::{ROW_FIELDS, blinded_leaf, row_leaf};
 use oblink_session::merkle::{Hash, verify_inclusion};
@@ -225,7 +225,7 @@ fn own_tokens(fields: &[(&str, &str)], ruleset: &Ruleset) -> Result<Vec<Vec<u8>>
     let address = if of("street").is_empty() { of("address") } else { of("street") };
     let view = Row { name, address, unit: of("unit"), city: of("city"), state: of("state"), postal_code: of("postal_code") };
     let mut arena = TokenArena::new();
-    ruleset.tokenize(&view, &mut arena).map_err(|_| "the ruleset leaves it out")?;
+    ruleset.tokenize(Side::Verifier, &view, &mut arena).map_err(|_| "the ruleset leaves it out")?;
     Ok(arena.iter().map(<[u8]>::to_vec).collect())
 }
 
