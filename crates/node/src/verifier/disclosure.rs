@@ -183,6 +183,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use oblink_session::Error;
+    use oblink_session::error::Refusal;
+
     use crate::request_view::tests::manifest;
     use oblink_session::request::Request;
 
