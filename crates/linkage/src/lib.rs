@@ -41,7 +41,9 @@ mod address;
 mod arena;
 mod canonical;
 mod data;
+mod explain;
 mod fold;
+mod measured;
 mod name;
 mod postal;
 mod reason;
@@ -52,6 +54,8 @@ mod token;
 
 pub use arena::{TokenArena, TokenIter};
 pub use canonical::Canonical;
+pub use explain::ExplainedToken;
+pub use measured::{Interval, Measured};
 pub use reason::NotSubmitted;
 pub use row::{Name, Row};
 pub use ruleset::{Place, Rule, Ruleset, RulesetClass, Side};

@@ -1,11 +1,11 @@
 //! Rulesets by name: what they emit, under which digest, and what that lets one test.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use crate::data::{self, Tables, tables};
 use crate::fold::fold;
 use crate::text::Text;
-use crate::{Canonical, NotSubmitted, Row, TokenArena, address, name, postal, token};
+use crate::{Canonical, ExplainedToken, Measured, NotSubmitted, Row, TokenArena, address, name, postal, token};
 
 /// What a match under a ruleset means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,14 +28,16 @@ impl RulesetClass {
 }
 
 /// One rule of a ruleset: a key, published with the predicate it lets a verifier test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its number in the token; never 0xFFFF.
     pub number: u16,
+    /// A word or two for it.
+    pub name: String,
     /// The canonical fields in the token's order.
-    pub fields: &'static [&'static str],
+    pub fields: Vec<String>,
     /// What a match says of the holder's records.
-    pub predicate: &'static str,
+    pub predicate: String,
 }
 
 /// Whose row it is: the two sides of a key may emit different tokens of one row.
@@ -60,27 +62,34 @@ pub enum Place {
 /// A versioned set of canonicalisation and match rules (R-1).
 #[derive(Debug)]
 pub struct Ruleset {
-    name: &'static str,
+    name: String,
     class: RulesetClass,
     tokens_per_pair: u16,
-    rules: &'static [Rule],
-    digest: OnceLock<[u8; 32]>,
+    rules: Vec<Rule>,
+    digest: [u8; 32],
 }
 
-static RULESETS: [Ruleset; 1] = [Ruleset {
-    name: "us-exact-1",
-    class: RulesetClass::ConfirmAddress,
-    tokens_per_pair: 1,
-    rules: &[Rule {
-        number: 1,
-        fields: &["given", "family", "delivery", "zip5"],
-        predicate: "The holder has a record with this first given name, this family name, this \
-                    complete delivery line (house number, directions, street and type; or post \
-                    office box; or rural or highway-contract route and box; or military box) and \
-                    this five-digit ZIP code.",
-    }],
-    digest: OnceLock::new(),
-}];
+/// The rulesets of this build, made on first use.
+static RULESETS: LazyLock<Vec<Ruleset>> = LazyLock::new(|| vec![us_exact_1()]);
+
+fn us_exact_1() -> Ruleset {
+    let predicate = "The holder has a record with this first given name, this family name, this \
+                     complete delivery line (house number, directions, street and type; or post \
+                     office box; or rural or highway-contract route and box; or military box) and \
+                     this five-digit ZIP code.";
+    Ruleset {
+        name: "us-exact-1".to_owned(),
+        class: RulesetClass::ConfirmAddress,
+        tokens_per_pair: 1,
+        rules: vec![Rule {
+            number: 1,
+            name: "exact".to_owned(),
+            fields: ["given", "family", "delivery", "zip5"].map(str::to_owned).to_vec(),
+            predicate: predicate.to_owned(),
+        }],
+        digest: data::digest(),
+    }
+}
 
 /// The canonical fields of one row, on the stack.
 struct Fields {
@@ -94,7 +103,7 @@ impl Ruleset {
     /// The ruleset called `name`, if this build has it.
     #[must_use]
     pub fn by_name(name: &str) -> Option<&'static Ruleset> {
-        RULESETS.iter().find(|r| r.name == name)
+        Self::all().iter().find(|r| r.name == name)
     }
 
     /// Every ruleset of this build.
@@ -105,8 +114,8 @@ impl Ruleset {
 
     /// Its name, version included: `us-exact-1`.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What a match under it means.
@@ -118,7 +127,7 @@ impl Ruleset {
     /// SHA-256 over its data files (R-2): what two peers compare before anything else.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        *self.digest.get_or_init(data::digest)
+        self.digest
     }
 
     /// T: the tokens one submitted row gives, exactly.
@@ -129,8 +138,24 @@ impl Ruleset {
 
     /// Its rules with the predicates they let a verifier test.
     #[must_use]
-    pub fn rules(&self) -> &'static [Rule] {
-        self.rules
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What was measured of it on labelled people; nothing for a ruleset that is not built in.
+    #[must_use]
+    pub fn measured(&self) -> Vec<Measured> {
+        Measured::of(&self.name)
+    }
+
+    /// What this row's tokens are, of a pair, in order: the slots that are left hold dummies. For the row's owner alone.
+    ///
+    /// # Errors
+    /// Why the row gives no token.
+    pub fn explain(&self, row: &Row<'_>) -> Result<Vec<ExplainedToken>, NotSubmitted> {
+        let mut tokens = TokenArena::new();
+        self.tokenize(Side::Verifier, row, &mut tokens)?;
+        Ok(tokens.iter().filter_map(ExplainedToken::of).collect())
     }
 
     /// The most records that may share a delivery line before it is crowded; `None` where no key

@@ -35,6 +35,25 @@ pub(crate) fn encode(digest: &[u8; 32], rule: u16, fields: &[&[u8]], out: &mut V
     Ok(())
 }
 
+/// Rule number and fields of a token, or `None` for bytes that are none.
+pub(crate) fn decode(bytes: &[u8]) -> Option<(u16, Vec<&[u8]>)> {
+    fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+        let (taken, left) = rest.split_at_checked(len)?;
+        *rest = left;
+        Some(taken)
+    }
+    fn lp<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let len = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
+        take(rest, len.into())
+    }
+    let rest = &mut &*bytes;
+    (lp(rest)? == TOKEN_LABEL && lp(rest)?.len() == 32).then_some(())?;
+    let rule = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
+    let count = *take(rest, 1)?.first()?;
+    let fields = (0..count).map(|_| lp(rest)).collect::<Option<Vec<_>>>()?;
+    rest.is_empty().then_some((rule, fields))
+}
+
 /// A token that equals none of any record: the reserved rule 0xFFFF over `content`.
 ///
 /// `content` is 32 bytes that the caller derives by a PRF of its seed, the pair and the slot; two
@@ -61,6 +80,11 @@ mod tests {
         want.extend_from_slice(&[7; 32]);
         want.extend_from_slice(&[1, 2, 2, 0, 2, b'a', b'b', 0, 0]);
         assert_eq!(out, want);
+        assert_eq!(decode(&out), Some((0x0102, vec![&b"ab"[..], b""])));
+        for end in 0..out.len() {
+            assert_eq!(decode(&out[..end]), None, "{end}");
+        }
+        assert_eq!(decode(&[&out[..], b"x"].concat()), None);
     }
 
     #[test]
