@@ -42,6 +42,8 @@ mod arena;
 mod canonical;
 mod data;
 mod fold;
+#[doc(hidden)]
+pub mod labelled;
 mod name;
 mod postal;
 mod reason;
