@@ -6,17 +6,30 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+/// Which canonicaliser reads a row: its tables, and its flags ([`Edition`]'s methods).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edition {
+    /// That of the ruleset `us-exact-1`, frozen with it.
+    Us1,
+    /// `us-2`, that of the keyed rulesets.
+    Us2,
+}
+
 macro_rules! data_files {
-    ($($name:literal),* $(,)?) => {
+    ($edition:literal: $($name:literal),* $(,)?) => {
         &[$((
             $name,
-            include_str!(concat!("../../../protocol-spec/rulesets/us-exact-1/", $name)),
+            include_str!(concat!("../../../protocol-spec/rulesets/", $edition, "/", $name)),
         )),*]
     };
 }
 
-/// Every data file of `us-exact-1` as (name, content), in the order of its digest.
-pub(crate) const FILES: &[(&str, &str)] = data_files![
+/// A data file: name and content.
+type File = (&'static str, &'static str);
+
+/// Every data file of `us-exact-1`, in the order of its digest.
+const US_EXACT_1: &[File] = data_files![
+    "us-exact-1":
     "ruleset.json",
     "address_placeholders.tsv",
     "box_phrases.tsv",
@@ -37,11 +50,57 @@ pub(crate) const FILES: &[(&str, &str)] = data_files![
     "units.tsv",
 ];
 
-/// SHA-256 over the label and every file, name and content each length-prefixed.
+/// Every data file of `us-2`, in the order of its digest (C-2).
+const US_2: &[File] = data_files![
+    "us-2":
+    "address_placeholders.tsv",
+    "box_phrases.tsv",
+    "count_words.tsv",
+    "directions.tsv",
+    "fold.tsv",
+    "name_placeholders.tsv",
+    "numbers.tsv",
+    "particles.tsv",
+    "road_phrases.tsv",
+    "saints.tsv",
+    "street_first_words.tsv",
+    "street_placeholders.tsv",
+    "street_types.tsv",
+    "street_words.tsv",
+    "suffixes.tsv",
+    "titles.tsv",
+    "units.tsv",
+];
+
+impl Edition {
+    pub(crate) const fn files(self) -> &'static [File] {
+        match self {
+            Edition::Us1 => US_EXACT_1,
+            Edition::Us2 => US_2,
+        }
+    }
+
+    /// Whether the identity of a unit is made out (C-40).
+    pub(crate) const fn reads_units(self) -> bool {
+        matches!(self, Edition::Us2)
+    }
+}
+
+/// The ruleset digest of `us-exact-1`.
 pub(crate) fn digest() -> [u8; 32] {
+    hash(b"oblink/1/ruleset\0", US_EXACT_1)
+}
+
+/// The digest of an edition's tables, which the digests of the rulesets resting on it hold (C-2).
+pub(crate) fn edition_digest(edition: Edition) -> [u8; 32] {
+    hash(b"oblink/1/canonicaliser\0", edition.files())
+}
+
+/// SHA-256 over the label and every file, name and content each length-prefixed.
+fn hash(label: &[u8], files: &[File]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update(b"oblink/1/ruleset\0");
-    for (name, content) in FILES {
+    hash.update(label);
+    for (name, content) in files {
         for part in [name, content] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
@@ -89,6 +148,19 @@ pub(crate) enum Unit {
     Tail,
 }
 
+/// What a unit word adds to a unit's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnitPart {
+    /// `apt`: nothing; its number counts.
+    Designator,
+    /// `bldg`: nothing either; its number stands before the others.
+    Building,
+    /// `fl`: the number is a floor's.
+    Floor,
+    /// `bsmt`: it is a unit itself, written so.
+    Itself(&'static str),
+}
+
 /// What kind of number word a word is (numbers.tsv).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
@@ -105,6 +177,8 @@ pub(crate) struct Word {
     /// `n`, `ne`, …
     pub(crate) direction: Option<&'static str>,
     pub(crate) unit: Option<Unit>,
+    /// What a unit word adds to a unit's identity (units.tsv, third column; from `us-2` on).
+    pub(crate) part: Option<UnitPart>,
     pub(crate) number: Option<(u8, Number)>,
     /// Spelt out inside a street's name.
     pub(crate) long: Option<&'static str>,
@@ -134,6 +208,7 @@ pub(crate) enum AddressPlaceholder {
 
 /// The tables, parsed.
 pub(crate) struct Tables {
+    pub(crate) edition: Edition,
     pub(crate) fold_ascii: [Option<&'static str>; 128],
     pub(crate) fold: Map<u32, &'static str>,
     words: Map<&'static str, Word>,
@@ -150,7 +225,7 @@ pub(crate) struct Tables {
 }
 
 static PLAIN: Word =
-    Word { street_type: None, direction: None, unit: None, number: None, long: None, first: None, counted: false, road: false };
+    Word { street_type: None, direction: None, unit: None, part: None, number: None, long: None, first: None, counted: false, road: false };
 
 impl Tables {
     /// What is known of `word`; an unknown word has no property.
@@ -158,7 +233,9 @@ impl Tables {
         self.words.get(word).unwrap_or(&PLAIN)
     }
 
-    fn parse() -> Self {
+    fn parse(edition: Edition) -> Self {
+        let rows = |name| rows(edition, name);
+        let set = |name| -> Map<&'static str, ()> { rows(name).map(|row| (row[0], ())).collect() };
         let mut fold_ascii = [None; 128];
         let mut fold = Map::default();
         for row in rows("fold.tsv") {
@@ -177,7 +254,10 @@ impl Tables {
             word(row[0], &|w| w.direction = Some(row[1]));
         }
         for row in rows("units.tsv") {
-            word(row[0], &|w| w.unit = parse_unit(row[1]));
+            word(row[0], &|w| {
+                w.unit = parse_unit(row[1]);
+                w.part = parse_part(row[2]);
+            });
         }
         for row in rows("numbers.tsv") {
             word(row[0], &|w| w.number = parse_number(row[1], row[2]));
@@ -196,6 +276,7 @@ impl Tables {
             word(first, &|w| w.road = true);
         }
         Tables {
+            edition,
             fold_ascii,
             fold,
             words,
@@ -222,6 +303,16 @@ fn parse_unit(kind: &str) -> Option<Unit> {
         "alone" => Unit::Alone,
         "tail" => Unit::Tail,
         _ => return None,
+    })
+}
+
+fn parse_part(part: &'static str) -> Option<UnitPart> {
+    Some(match part {
+        "" => return None,
+        "-" => UnitPart::Designator,
+        "bldg" => UnitPart::Building,
+        "fl" => UnitPart::Floor,
+        itself => UnitPart::Itself(itself),
     })
 }
 
@@ -254,22 +345,23 @@ fn parse_address_placeholder(kind: &str) -> Option<AddressPlaceholder> {
 }
 
 /// The rows of a data file, three columns each, absent ones empty.
-pub(crate) fn rows(name: &str) -> impl Iterator<Item = [&'static str; 3]> {
-    let content = FILES.iter().find(|(n, _)| *n == name).map_or("", |(_, content)| content);
+fn rows(edition: Edition, name: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    let content = edition.files().iter().find(|(n, _)| *n == name).map_or("", |(_, content)| content);
     content.lines().map(|line| {
         let mut columns = line.split('\t');
         [(); 3].map(|()| columns.next().unwrap_or(""))
     })
 }
 
-fn set(name: &str) -> Map<&'static str, ()> {
-    rows(name).map(|row| (row[0], ())).collect()
-}
-
-/// The tables, parsed on first use.
-pub(crate) fn tables() -> &'static Tables {
-    static TABLES: OnceLock<Tables> = OnceLock::new();
-    TABLES.get_or_init(Tables::parse)
+/// The tables of an edition, parsed on first use.
+pub(crate) fn tables(edition: Edition) -> &'static Tables {
+    static US_EXACT_1: OnceLock<Tables> = OnceLock::new();
+    static US_2: OnceLock<Tables> = OnceLock::new();
+    let tables = match edition {
+        Edition::Us1 => &US_EXACT_1,
+        Edition::Us2 => &US_2,
+    };
+    tables.get_or_init(|| Tables::parse(edition))
 }
 
 #[cfg(test)]
@@ -280,12 +372,20 @@ mod tests {
     /// Every row of every table is well formed, sorted, and parses to something.
     #[test]
     fn tables_are_well_formed() {
+        for edition in [Edition::Us1, Edition::Us2] {
+            well_formed(edition);
+        }
+    }
+
+    fn well_formed(edition: Edition) {
+        let rows = |name| rows(edition, name);
         let columns = |name: &str| match name {
+            "units.tsv" if edition == Edition::Us2 => 3,
             "street_types.tsv" | "numbers.tsv" => 3,
             "titles.tsv" | "suffixes.tsv" | "particles.tsv" | "saints.tsv" | "count_words.tsv" | "street_placeholders.tsv" => 1,
             _ => 2,
         };
-        for (name, content) in FILES.iter().skip(1) {
+        for (name, content) in edition.files().iter().filter(|(name, _)| name.ends_with(".tsv")) {
             assert!(content.ends_with('\n') && !content.contains('\r'), "{name}");
             let lines: Vec<&str> = content.lines().collect();
             assert!(lines.windows(2).all(|w| w[0] < w[1]), "{name} is not sorted");
@@ -309,7 +409,7 @@ mod tests {
     /// What the manifest publishes is what the code does.
     #[test]
     fn manifest_and_code_agree() {
-        let manifest: serde_json::Value = serde_json::from_str(FILES[0].1).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(US_EXACT_1[0].1).unwrap();
         let ruleset = Ruleset::by_name("us-exact-1").unwrap();
         assert_eq!(manifest["name"], ruleset.name());
         assert_eq!(manifest["class"], ruleset.class().as_str());

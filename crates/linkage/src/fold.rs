@@ -38,11 +38,11 @@ pub(crate) fn fold(tables: &Tables, input: &str, out: &mut Text) -> Result<(), N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::tables;
+    use crate::data::{Edition, tables};
 
     fn folded(input: &str) -> Result<String, NotSubmitted> {
         let mut out = Text::new();
-        fold(tables(), input, &mut out)?;
+        fold(tables(Edition::Us1), input, &mut out)?;
         Ok(out.as_str().to_owned())
     }
 

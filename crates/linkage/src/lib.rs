@@ -43,6 +43,8 @@ mod canonical;
 mod data;
 mod explain;
 mod fold;
+#[doc(hidden)]
+pub mod labelled;
 mod measured;
 mod name;
 mod postal;

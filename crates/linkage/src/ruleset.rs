@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::data::{self, Tables, tables};
+use crate::data::{self, Edition, Tables, tables};
 use crate::fold::fold;
 use crate::text::Text;
 use crate::{Canonical, ExplainedToken, Measured, NotSubmitted, Row, TokenArena, address, name, postal, token};
@@ -179,7 +179,7 @@ impl Ruleset {
     /// # Errors
     /// Why the row gives no token; `out` is then unchanged.
     pub fn tokenize(&self, _side: Side, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
-        let fields = fields(tables(), row)?;
+        let fields = fields(tables(Edition::Us1), row)?;
         let digest = self.digest();
         out.push_with(|bytes| token::encode(&digest, 1, &fields.in_order(), bytes))
     }
@@ -189,7 +189,7 @@ impl Ruleset {
     /// # Errors
     /// Why the row gives no token, as [`tokenize`](Self::tokenize) would.
     pub fn canonicalize(&self, row: &Row<'_>) -> Result<Canonical, NotSubmitted> {
-        let fields = fields(tables(), row)?;
+        let fields = fields(tables(Edition::Us1), row)?;
         // The token's length is the last thing that can refuse a row.
         token::encode(&self.digest(), 1, &fields.in_order(), &mut Vec::new())?;
         Ok(Canonical {

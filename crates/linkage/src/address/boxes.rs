@@ -1,5 +1,6 @@
 //! PO boxes, rural and highway-contract routes, military boxes.
 
+use super::{Line, LineKind};
 use crate::NotSubmitted;
 use crate::data::Tables;
 use crate::text::Text;
@@ -10,7 +11,7 @@ pub(super) enum Parsed {
 }
 
 /// Parses a line that begins with a phrase of box_phrases.tsv.
-pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<Parsed, NotSubmitted> {
+pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Line) -> Result<Parsed, NotSubmitted> {
     let Some((kind, rest)) = phrase(tables, words) else {
         return Ok(Parsed::NotABox);
     };
@@ -23,11 +24,11 @@ pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<P
                 && let Some((route_id, rest)) = take_id(rest)
             {
                 nothing_else(rest)?;
-                write(out, &[route, route_id, "box", id])?;
+                write(out, LineKind::Route, &[route, route_id], id)?;
                 return Ok(Parsed::Written);
             }
             nothing_else(rest)?;
-            write(out, &["po box", id])?;
+            write(out, LineKind::PoBox, &["po box"], id)?;
             Ok(Parsed::Written)
         }
         _ => {
@@ -39,7 +40,9 @@ pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<P
             match boxed {
                 Some((route_id, (id, rest))) => {
                     nothing_else(rest)?;
-                    write(out, &[kind, route_id, "box", id])?;
+                    let military = matches!(kind, "psc" | "cmr" | "unit");
+                    let line = if military { LineKind::Military } else { LineKind::Route };
+                    write(out, line, &[kind, route_id], id)?;
                     Ok(Parsed::Written)
                 }
                 // UNIT 4 12 MAIN ST begins with the same word.
@@ -89,6 +92,8 @@ fn nothing_else(rest: &[&str]) -> Result<(), NotSubmitted> {
     }
 }
 
-fn write(out: &mut Text, words: &[&str]) -> Result<(), NotSubmitted> {
-    words.iter().try_for_each(|w| out.push_word(w))
+fn write(out: &mut Line, kind: LineKind, name: &[&str], id: &str) -> Result<(), NotSubmitted> {
+    out.kind = kind;
+    name.iter().try_for_each(|w| out.name.push_word(w))?;
+    out.number.push(id)
 }

@@ -1,6 +1,7 @@
-//! Delivery lines: a PO box, a route and box, or a number and street.
+//! Delivery lines (R-30 to R-49, C-10 on): a PO box, a route and box, or a number and street.
 
 mod boxes;
+mod identity;
 mod number;
 mod split;
 mod street;
@@ -8,37 +9,122 @@ mod unit;
 
 use crate::NotSubmitted;
 use crate::data::{AddressPlaceholder, Tables};
-use crate::text::Text;
+use crate::text::{Text, Words};
+
+/// What a delivery line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineKind {
+    /// A house number and a street.
+    Street,
+    /// A post office box.
+    PoBox,
+    /// A box on a rural or highway-contract route.
+    Route,
+    /// A box at a military post office.
+    Military,
+}
+
+/// A delivery line in parts.
+pub(crate) struct Line {
+    pub(crate) kind: LineKind,
+    /// The house number, or the box's.
+    pub(crate) number: Text,
+    /// The direction before the name: `n`, `sw`.
+    pub(crate) before: Option<&'static str>,
+    /// The street's name, its words joined in their long forms; or `po box`, `rr 2`, `psc 12`.
+    pub(crate) name: Text,
+    /// The USPS abbreviation of the street's type.
+    pub(crate) street_type: Option<&'static str>,
+    /// The direction behind the type.
+    pub(crate) behind: Option<&'static str>,
+    /// What tells this unit from another of the house; empty without one. Not part of the line as
+    /// it is written.
+    pub(crate) unit: Text,
+}
+
+impl Line {
+    const fn new() -> Self {
+        Line {
+            kind: LineKind::Street,
+            number: Text::new(),
+            before: None,
+            name: Text::new(),
+            street_type: None,
+            behind: None,
+            unit: Text::new(),
+        }
+    }
+
+    /// Writes the parts in one line, without the unit.
+    pub(crate) fn write(&self, out: &mut Text) -> Result<(), NotSubmitted> {
+        out.clear();
+        match self.kind {
+            LineKind::Street => {
+                out.push(self.number.as_str())?;
+                let words = [self.before, Some(self.name.as_str()), self.street_type, self.behind];
+                words.into_iter().flatten().try_for_each(|word| out.push_word(word))
+            }
+            LineKind::PoBox => {
+                out.push(self.name.as_str())?;
+                out.push_word(self.number.as_str())
+            }
+            LineKind::Route | LineKind::Military => {
+                out.push(self.name.as_str())?;
+                out.push_word("box")?;
+                out.push_word(self.number.as_str())
+            }
+        }
+    }
+}
 
 /// Writes the canonical delivery line of a folded address.
 ///
 /// # Errors
 /// `EmptyAddress`, `Placeholder`, `IncompleteAddress`, `AmbiguousAddress`, `FieldTooLong`.
 pub(crate) fn canonical(tables: &Tables, folded: &Text, out: &mut Text) -> Result<(), NotSubmitted> {
-    once(tables, folded.as_str(), out)?;
-    out.check_len()?;
-    // a line whose canonical form reads differently has no certain reading.
+    stable(tables, folded, &Text::new(), out).map(drop)
+}
+
+/// Reads a folded address and a folded unit column into their parts. A unit in both columns counts
+/// once.
+///
+/// # Errors
+/// `EmptyAddress`, `Placeholder`, `IncompleteAddress`, `AmbiguousAddress`, `FieldTooLong`.
+pub(crate) fn read(tables: &Tables, folded_address: &Text, folded_unit: &Text) -> Result<Line, NotSubmitted> {
+    stable(tables, folded_address, folded_unit, &mut Text::new())
+}
+
+/// a line whose canonical form reads differently has no certain reading.
+fn stable(tables: &Tables, folded: &Text, unit: &Text, written: &mut Text) -> Result<Line, NotSubmitted> {
+    let line = once(tables, folded.as_str(), unit.as_str())?;
+    line.write(written)?;
+    written.check_len()?;
     let mut again = Text::new();
-    match once(tables, out.as_str(), &mut again) {
-        Ok(()) if again.as_bytes() == out.as_bytes() => Ok(()),
+    match once(tables, written.as_str(), "").and_then(|line| line.write(&mut again)) {
+        Ok(()) if again.as_bytes() == written.as_bytes() => Ok(line),
         _ => Err(NotSubmitted::AmbiguousAddress),
     }
 }
 
-fn once(tables: &Tables, folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
-    out.clear();
+fn once(tables: &Tables, folded: &str, unit: &str) -> Result<Line, NotSubmitted> {
     placeholder(tables, folded)?;
     let mut line = Text::new();
     split::punctuation(folded, &mut line)?;
-    let words = split::words(tables, line.as_str())?;
+    let words = split::words(tables, line.as_str(), true)?;
     let words = words.as_slice();
     if words.is_empty() {
         return Err(NotSubmitted::EmptyAddress);
     }
-    match boxes::parse(tables, words, out)? {
-        boxes::Parsed::Written => Ok(()),
-        boxes::Parsed::NotABox => street::parse(tables, words, out),
+    let mut out = Line::new();
+    let mut units = Words::new();
+    match boxes::parse(tables, words, &mut out)? {
+        boxes::Parsed::Written => {}
+        boxes::Parsed::NotABox => street::parse(tables, words, &mut units, &mut out)?,
     }
+    if tables.edition.reads_units() {
+        identity::write(tables, units.as_slice(), unit, &mut out.unit)?;
+    }
+    Ok(out)
 }
 
 /// a line that stands for a missing one.

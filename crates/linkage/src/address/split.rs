@@ -32,10 +32,10 @@ fn fraction_follows(bytes: &[u8], start: usize) -> bool {
 }
 
 /// Splits what is written together: `34thave`, `e167th`, `219e 121st`, `stmarks`, `apt4`.
-pub(super) fn words<'a>(tables: &Tables, line: &'a str) -> Result<Words<'a>, NotSubmitted> {
+pub(super) fn words<'a>(tables: &Tables, line: &'a str, line_start: bool) -> Result<Words<'a>, NotSubmitted> {
     let mut out = Words::new();
     let mut chunks = line.split(' ').filter(|c| !c.is_empty()).peekable();
-    let mut first = true;
+    let mut first = line_start;
     while let Some(chunk) = chunks.next() {
         let next_is_number = chunks.peek().is_some_and(|c| c.bytes().next().is_some_and(|b| b.is_ascii_digit()));
         let letters = chunk.bytes().take_while(u8::is_ascii_lowercase).count();

@@ -1,32 +1,28 @@
 //! Number, directions, street and type.
 
-use super::{number, unit};
+use super::{Line, number, unit};
 use crate::NotSubmitted;
 use crate::data::{Number, Tables};
-use crate::text::{Text, WORDS_MAX};
+use crate::text::{Text, WORDS_MAX, Words};
 
-/// Writes `number [direction] street [type] [direction]`.
-pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Text) -> Result<(), NotSubmitted> {
+/// Reads number, directions, street and type; the words of units go to `units`.
+pub(super) fn parse<'a>(tables: &Tables, words: &[&'a str], units: &mut Words<'a>, out: &mut Line) -> Result<(), NotSubmitted> {
     // 12 MAIN ST PO BOX 45: two addresses.
     if words.windows(2).any(|w| matches!(w, ["po" | "o", "box"])) || words.iter().any(|w| matches!(*w, "pobox" | "pob")) {
         return Err(NotSubmitted::AmbiguousAddress);
     }
-    let words = unit::leading(tables, words);
-    let rest = number::parse(tables, words, out)?;
+    let words = unit::leading(tables, words, units);
+    let rest = number::parse(tables, words, &mut out.number)?;
     let mut room = [""; WORDS_MAX];
     let len = without_ordinal_suffixes(tables, rest, &mut room);
     if len == 0 {
         return Err(NotSubmitted::IncompleteAddress);
     }
-    let street = Street::parse(tables, &mut room, len)?;
-    for word in [street.before].into_iter().flatten() {
-        out.push_word(word)?;
-    }
-    street.write_name(tables, out)?;
-    for word in [street.street_type, street.behind].into_iter().flatten() {
-        out.push_word(word)?;
-    }
-    Ok(())
+    let street = Street::parse(tables, &mut room, len, units)?;
+    out.before = street.before;
+    out.street_type = street.street_type;
+    out.behind = street.behind;
+    street.write_name(tables, &mut out.name)
 }
 
 /// Drops the `th` of `34 th st` and of `34th`.
@@ -67,7 +63,7 @@ struct Street<'w, 'a> {
 }
 
 impl<'w, 'a> Street<'w, 'a> {
-    fn parse(tables: &Tables, words: &'w mut [&'a str; WORDS_MAX], len: usize) -> Result<Self, NotSubmitted> {
+    fn parse(tables: &Tables, words: &'w mut [&'a str; WORDS_MAX], len: usize, units: &mut Words<'a>) -> Result<Self, NotSubmitted> {
         let direction = |w: &str| tables.word(w).direction;
         let generic = |w: &str| matches!(tables.word(w).street_type, Some((_, true)));
         // a numbered road, before or behind a direction.
@@ -81,7 +77,7 @@ impl<'w, 'a> Street<'w, 'a> {
             Some((skip, (_, phrase))) => skip + phrase,
             None => all.iter().take_while(|w| direction(w).is_some()).count().min(len - 1),
         };
-        let mut len = unit::trailing(tables, words, len, name_at);
+        let mut len = unit::trailing(tables, words, len, name_at, units);
         let words = words.get(..len).unwrap_or_default();
         let at = |i: usize| words.get(i).copied().unwrap_or_default();
 
@@ -153,8 +149,7 @@ impl<'w, 'a> Street<'w, 'a> {
     }
 
     /// The name's words in their long forms, joined.
-    fn write_name(&self, tables: &Tables, out: &mut Text) -> Result<(), NotSubmitted> {
-        let mut name = Text::new();
+    fn write_name(&self, tables: &Tables, name: &mut Text) -> Result<(), NotSubmitted> {
         if let Some(class) = self.road {
             name.push(class)?;
         }
@@ -165,22 +160,22 @@ impl<'w, 'a> Street<'w, 'a> {
             i += 1;
             let first = entry.first.filter(|_| i == 1 && self.road.is_none() && next.is_some());
             if let Some(long) = first.or(entry.long) {
-                append(&mut name, long)?;
+                append(name, long)?;
             } else if let Some((value, kind)) = entry.number {
                 let unit = next
                     .and_then(|n| tables.word(n).number)
                     .filter(|(v, k)| kind == Number::Tens && *v < 10 && *k != Number::Tens)
                     .map(|(v, _)| v);
                 i += usize::from(unit.is_some());
-                append_number(&mut name, value + unit.unwrap_or(0))?;
+                append_number(name, value + unit.unwrap_or(0))?;
             } else {
-                append(&mut name, word)?;
+                append(name, word)?;
             }
         }
         if tables.street_placeholders.contains_key(name.as_str()) {
             return Err(NotSubmitted::Placeholder);
         }
-        out.push_word(name.as_str())
+        Ok(())
     }
 }
 

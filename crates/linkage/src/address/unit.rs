@@ -2,31 +2,37 @@
 
 use super::number::all_digits;
 use crate::data::{Number, Tables, Unit};
+use crate::text::Words;
 
 /// Drops a unit that stands before the house number: `APT 4 12 MAIN ST`, `# 1193 MATHEIS ST`.
-pub(super) fn leading<'w, 'a>(tables: &Tables, words: &'w [&'a str]) -> &'w [&'a str] {
+pub(super) fn leading<'w, 'a>(tables: &Tables, words: &'w [&'a str], units: &mut Words<'a>) -> &'w [&'a str] {
     let digit = |w: &str| w.bytes().next().is_some_and(|b| b.is_ascii_digit());
-    match words {
+    let dropped = match words {
         ["#" | "no" | "nbr" | "num" | "number", id, number, next, ..]
             if digit(number) && digit(id) && tables.word(next).street_type.is_none() =>
         {
-            words.get(2..).unwrap_or_default()
+            2
         }
-        ["#" | "no" | "nbr" | "num" | "number", number, ..] if digit(number) => words.get(1..).unwrap_or_default(),
-        [unit, _, number, _, ..] if tables.word(unit).unit == Some(Unit::Strong) && digit(number) => words.get(2..).unwrap_or_default(),
-        _ => words,
-    }
+        ["#" | "no" | "nbr" | "num" | "number", number, ..] if digit(number) => 1,
+        [unit, _, number, _, ..] if tables.word(unit).unit == Some(Unit::Strong) && digit(number) => 2,
+        _ => 0,
+    };
+    let (unit, rest) = words.split_at(dropped);
+    take(units, unit);
+    rest
 }
 
 /// Drops the units at the end of a street line of `len` words and gives the length left.
 ///
 /// `name` is the index of the last word that must belong to the street's name. A strong unit in
 /// the middle is cut out of `words`.
-pub(super) fn trailing(tables: &Tables, words: &mut [&str], mut len: usize, name: usize) -> usize {
+pub(super) fn trailing<'a>(tables: &Tables, words: &mut [&'a str], mut len: usize, name: usize, units: &mut Words<'a>) -> usize {
     loop {
         let before = len;
-        len = strong(tables, words, len, name);
-        len = at_end(tables, words.get(..len).unwrap_or_default(), name);
+        len = strong(tables, words, len, name, units);
+        let left = at_end(tables, words.get(..len).unwrap_or_default(), name);
+        take(units, words.get(left..len).unwrap_or_default());
+        len = left;
         if len == before {
             return len;
         }
@@ -35,7 +41,7 @@ pub(super) fn trailing(tables: &Tables, words: &mut [&str], mut len: usize, name
 
 /// Cuts the first strong unit behind the name, its number, and what follows, except a street type
 /// or a quadrant that the line still lacks.
-fn strong(tables: &Tables, words: &mut [&str], len: usize, name: usize) -> usize {
+fn strong<'a>(tables: &Tables, words: &mut [&'a str], len: usize, name: usize, units: &mut Words<'a>) -> usize {
     let strong_at = |i: usize| {
         let word = words.get(i).copied().unwrap_or_default();
         let next = words.get(i + 1..len).and_then(|w| w.first()).copied();
@@ -59,8 +65,9 @@ fn strong(tables: &Tables, words: &mut [&str], len: usize, name: usize) -> usize
         None => false,
     };
     if !keep {
-        return at;
+        end = len;
     }
+    take(units, words.get(at..end).unwrap_or_default());
     words.copy_within(end..len, at);
     at + len - end
 }
@@ -93,6 +100,13 @@ fn at_end(tables: &Tables, words: &[&str], name: usize) -> usize {
         return len - 3;
     }
     len
+}
+
+/// Keeps the words of a unit. A line has no more words than there is room for.
+fn take<'a>(units: &mut Words<'a>, words: &[&'a str]) {
+    for word in words {
+        let _ = units.push(word);
+    }
 }
 
 fn is_ordinal(tables: &Tables, word: &str) -> bool {
