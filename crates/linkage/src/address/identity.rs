@@ -1,5 +1,6 @@
 //! What tells one unit of a house from another (C-40 to C-45).
 
+use super::place::is_zip;
 use super::split;
 use crate::NotSubmitted;
 use crate::data::{Tables, UnitPart};
@@ -32,7 +33,7 @@ pub(super) fn write(tables: &Tables, line: &[&str], column: &str, out: &mut Text
     parts.collect(tables, line)?;
     if !column.is_empty() {
         let mut text = Text::new();
-        split::punctuation(column, &mut text)?;
+        split::punctuation(tables, column, &mut text)?;
         parts.collect(tables, split::words(tables, text.as_str(), false)?.as_slice())?;
     }
     for rank in [Rank::Building, Rank::Floor, Rank::Number, Rank::Word] {
@@ -83,7 +84,12 @@ impl Parts {
                 continue;
             }
             if is_id(tables, word) {
+                // APT 4 SPRINGFIELD 62704: the ZIP code behind a city is no unit.
+                let behind_city = !designated && i > 0 && part(i - 1).is_none() && id(i - 1).is_none();
                 i += 1;
+                if behind_city && self.len > 0 && i == words.len() && is_zip(word) {
+                    continue;
+                }
                 if rank == Rank::Floor {
                     self.floor(tables, word)?;
                 } else {
