@@ -47,7 +47,8 @@ fn without_building<'w, 'a>(tables: &Tables, mut words: &'w [&'a str], units: &m
         let in_words = lead.iter().all(|w| lettered(w) && tables.word(w).number.is_none());
         // MAIN ST, 12 OAK ST may be either.
         let street = lead.last().is_some_and(|w| matches!(tables.word(w).street_type, Some((_, true))));
-        if !lead.is_empty() && !(in_words && !street && starts_line(tables, next)) {
+        let before_a_line = lead.is_empty() || (in_words && !street && starts_line(tables, next));
+        if !before_a_line {
             break;
         }
         // REAR, 12 MAIN ST; but the OFFICE of somebody is no unit.
@@ -66,7 +67,8 @@ fn starts_line(tables: &Tables, segment: &[&str]) -> bool {
             let cardinal = tables.word(number).number.is_some();
             let spanish = is_street(number) && segment.iter().skip(2).any(|w| numbered(w));
             spanish
-                || (starts_with_digit(number) || cardinal) && (tables.word(next).unit.is_none() || tables.word(next).direction.is_some())
+                || (starts_with_digit(number) || cardinal)
+                    && (tables.word(next).unit.is_none() || tables.word(next).direction.is_some() || tables.word(next).road)
         }
         _ => false,
     }
@@ -85,9 +87,13 @@ fn without_state<'w, 'a>(tables: &Tables, words: &'w [&'a str]) -> (&'w [&'a str
     };
     let Some(left) = state(tables, rest) else { return (trimmed, false) };
     let rest = rest.get(..left).unwrap_or_default();
-    // Without a ZIP code `12 OAK CT` is in no state: one needs a comma and a city before it.
-    let after_comma = rest.contains(&",");
-    if !trim(rest).is_empty() && (zip || after_comma) { (trim(rest), true) } else { (trimmed, false) }
+    // Without a ZIP code `12 OAK CT` is in no state: one needs a comma, or a city behind a street's
+    // type and a word that is a state only.
+    let only = |w: &str| tables.word(w).street_type.is_none() && tables.word(w).direction.is_none() && tables.word(w).unit.is_none();
+    let known = words.get(left..).and_then(|w| w.first()).is_some_and(|w| only(w) || words.len() > left + 1);
+    let typed = (2..left.saturating_sub(1)).any(|i| words.get(i).is_some_and(|w| matches!(tables.word(w).street_type, Some((_, true)))));
+    let certain = zip || rest.contains(&",") || (known && typed);
+    if !trim(rest).is_empty() && certain { (trim(rest), true) } else { (trimmed, false) }
 }
 
 fn trim<'w, 'a>(words: &'w [&'a str]) -> &'w [&'a str] {
@@ -127,6 +133,17 @@ fn behind<'a>(tables: &Tables, segment: &[&'a str], out: &mut Words<'a>, units: 
     let unit_at = segment.iter().position(|w| tables.word(w).unit.is_some()).unwrap_or(segment.len());
     let numbered = segment.iter().position(|w| numbered(w)).unwrap_or(segment.len());
     let ends_as_street = segment.last().is_some_and(|w| matches!(tables.word(w).street_type, Some((_, true))));
+    // A box or a numbered road is another line.
+    let box_word = |w: &&str| matches!(*w, "box" | "bx" | "pobox" | "pob" | "drawer" | "rr" | "hc");
+    let roads = (0..segment.len()).any(|i| segment.get(i..).and_then(|w| road(tables, w)).is_some());
+    let suite = matches!(segment, ["st" | "su", _]);
+    if numbered < segment.len()
+        && numbered > 0
+        && ((roads && unit_at > numbered && !suite) || segment.iter().any(box_word))
+        && !is_zip_behind(segment, numbered)
+    {
+        return Err(NotSubmitted::AmbiguousAddress);
+    }
     match segment {
         [] => Ok(()),
         // A city and its ZIP code, or a ZIP code alone.
@@ -152,6 +169,11 @@ fn behind<'a>(tables: &Tables, segment: &[&'a str], out: &mut Words<'a>, units: 
             Ok(())
         }
     }
+}
+
+/// A city and its ZIP code.
+fn is_zip_behind(segment: &[&str], numbered: usize) -> bool {
+    segment.get(numbered..).is_some_and(|w| matches!(w, [zip] if is_zip(zip)))
 }
 
 /// Whether the words end with a street's type, or with one and directions.
@@ -186,6 +208,10 @@ fn without_city<'a>(tables: &Tables, words: &[&'a str]) -> Result<Words<'a>, Not
         .or_else(|| (2..words.len()).find(|i| generic(*i) && named(i)))
         .or_else(|| (2..words.len()).find(|i| quadrant(*i) && named(i)));
     let Some(first) = first else { return Err(NotSubmitted::AmbiguousAddress) };
+    // LINDBERG ST LOUIS: a street, or St Louis.
+    if words.get(first) == Some(&"st") && words.get(first + 1).is_some_and(|w| tables.saints.contains_key(w)) {
+        return Err(NotSubmitted::AmbiguousAddress);
+    }
     let mut end = first + 1;
     while generic(end) && !(words.get(end) == Some(&"st") && end + 1 < words.len()) {
         end += 1;

@@ -60,7 +60,7 @@ pub(super) fn words<'a>(tables: &Tables, line: &'a str, line_start: bool) -> Res
             }
         } else if letters > 0 {
             let (word, rest) = chunk.split_at(letters);
-            letters_then_digits(tables, word, rest, chunk, first, &mut out)?;
+            letters_then_digits(tables, (word, rest, chunk), first, line_start, &mut out)?;
         } else {
             out.push(chunk)?;
         }
@@ -127,10 +127,9 @@ fn digits_then_letters<'a>(tables: &Tables, number: &str, rest: &'a str, first: 
 
 fn letters_then_digits<'a>(
     tables: &Tables,
-    word: &'a str,
-    rest: &'a str,
-    chunk: &'a str,
+    (word, rest, chunk): (&'a str, &'a str, &'a str),
     first: bool,
+    in_line: bool,
     out: &mut Words<'a>,
 ) -> Result<(), NotSubmitted> {
     let entry = tables.word(word);
@@ -138,14 +137,15 @@ fn letters_then_digits<'a>(
     let (number, tail) = rest.split_at(digits);
     // rr2, apt4, fl2, us1 (C-15).
     if tables.edition.mends_words() && word.len() >= 2 {
-        let road = out.as_slice().len() <= 2 && entry.road && tables.road_phrases.contains_key(word);
+        let road = in_line && out.as_slice().len() <= 2 && entry.road && tables.road_phrases.contains_key(word);
         let boxed = tables.box_phrases.contains_key(word) && (first || matches!(word, "box" | "bx" | "pobox"));
-        if (entry.unit.is_some() && !first) || (first && entry.unit == Some(Unit::Strong)) || (road && !first) || boxed {
+        let united = if first { entry.unit == Some(Unit::Strong) } else { entry.unit.is_some() || road };
+        if united || boxed {
             out.push(word)?;
             return out.push(rest);
         }
     }
-    if tables.edition.mends_words() && word == "i" && !first && out.as_slice().len() <= 2 && tail.is_empty() {
+    if tables.edition.mends_words() && word == "i" && in_line && !first && out.as_slice().len() <= 2 && tail.is_empty() {
         out.push(word)?;
         return out.push(rest);
     }

@@ -11,6 +11,9 @@ pub(super) fn parse<'a>(tables: &Tables, words: &[&'a str], units: &mut Words<'a
     if words.windows(2).any(|w| matches!(w, ["po" | "o", "box"])) || words.iter().any(|w| matches!(*w, "pobox" | "pob")) {
         return Err(NotSubmitted::AmbiguousAddress);
     }
+    if tables.edition.reads_more() && two_places(words) {
+        return Err(NotSubmitted::AmbiguousAddress);
+    }
     let words = unit::leading(tables, words, units);
     let rest = number::parse(tables, words, &mut out.number)?;
     let mut room = [""; WORDS_MAX];
@@ -37,6 +40,13 @@ pub(super) fn name(tables: &Tables, words: &[&str], out: &mut Text) -> Result<()
     let (road, start) = road(tables, words).map_or((None, 0), |(class, phrase)| (Some(class), phrase));
     let name = words.get(start..).unwrap_or_default();
     Street { before: None, road, name, street_type: None, behind: None }.write_name(tables, out)
+}
+
+/// 12 MAIN ST BOX 5 and 12 AND 14 MAIN ST are two places (C-27).
+fn two_places(words: &[&str]) -> bool {
+    let numbered = |w: &str| w.bytes().next().is_some_and(|b| b.is_ascii_digit());
+    let boxed = words.windows(2).skip(1).any(|w| matches!(w, ["box" | "bx" | "drawer", id] if numbered(id)));
+    boxed || matches!(words, [number, "and", next, ..] if numbered(number) && numbered(next))
 }
 
 /// NO and SO are directions before and behind a street (C-33); NO is a number's word elsewhere.
@@ -158,6 +168,17 @@ impl<'w, 'a> Street<'w, 'a> {
                 len -= 1;
             }
         }
+        // WASHINGTON NE PL is WASHINGTON PL NE (C-39).
+        if tables.edition.reads_more()
+            && behind.is_none()
+            && street_type.is_some()
+            && lead.is_none()
+            && matches!(at(len - 1), "ne" | "nw" | "se" | "sw")
+            && words.get(..len - 1).is_some_and(|name| name.iter().any(|w| direction(w).is_none()))
+        {
+            behind = direction(at(len - 1));
+            len -= 1;
+        }
         // the direction before, unless it is the name itself.
         let mut start = 0;
         let mut before = None;
@@ -212,7 +233,9 @@ impl<'w, 'a> Street<'w, 'a> {
                     .map(|(v, _)| v);
                 i += usize::from(unit.is_some());
                 append_number(name, value + unit.unwrap_or(0))?;
-            } else if let Some(way) = entry.direction.filter(|_| tables.edition.reads_more() && i > 1 && self.road.is_none()) {
+            } else if let Some(way) =
+                entry.direction.filter(|_| tables.edition.reads_more() && i > 1 && next.is_none() && self.road.is_none())
+            {
                 append(name, spelt(way))?;
             } else if tables.edition.reads_more() && number::all_digits(word) {
                 append(name, without_zeros(word))?;

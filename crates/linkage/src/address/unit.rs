@@ -1,6 +1,7 @@
 //! Parsing units off.
 
 use super::number::all_digits;
+use super::place::is_zip;
 use super::street::road;
 use crate::data::{Number, Tables, Unit, UnitPart};
 use crate::text::Words;
@@ -118,7 +119,7 @@ fn closed(tables: &Tables, words: &[&str], name: usize) -> usize {
         return len;
     }
     // 3389 ANDERSON COUNTY RD 452
-    if numberable && (name + 1..=kind).any(|i| words.get(i..).and_then(|w| road(tables, w)).is_some_and(|(_, at)| i + at == next)) {
+    if numberable && (name + 1..kind).any(|i| words.get(i..).and_then(|w| road(tables, w)).is_some_and(|(_, at)| i + at == next)) {
         return len;
     }
     let numbered = |i: usize| at(i).bytes().any(|b| b.is_ascii_digit());
@@ -137,6 +138,8 @@ fn closed(tables: &Tables, words: &[&str], name: usize) -> usize {
             let unknown = lettered(next) && !word.road && word.street_type.is_none() && !tables.box_phrases.contains_key(at(next));
             (numberable && (numbered(next) || at(next).len() == 1) && (one || two))
                 || (unknown && at(next).len() > 1 && next + 2 == len && numbered(next + 1))
+                || (is_zip(at(len - 1))
+                    && (next..len - 1).all(|i| tables.word(at(i)).street_type.is_none() && lettered(i) && !tables.word(at(i)).road))
         }
     };
     if ends { next } else { len }
