@@ -43,6 +43,22 @@ pub fn us_2(address: &str, unit: &str) -> Result<Parts, NotSubmitted> {
     read(Edition::Us2, address, unit)
 }
 
+/// Words of a street's name as a line's `name` has them, whatever else they might be.
+#[must_use]
+pub fn name(us_2: bool, words: &str) -> String {
+    let tables = tables(if us_2 { Edition::Us2 } else { Edition::Us1 });
+    let (mut folded, mut name) = (Text::new(), Text::new());
+    let written = fold(tables, words, &mut folded).and_then(|()| address::name(tables, folded.as_str(), &mut name));
+    written.map_or_else(|_| String::new(), |()| name.as_str().to_owned())
+}
+
+/// The USPS abbreviation of a street's type, and a direction, as the tables of `us-2` have them.
+#[must_use]
+pub fn word(word: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let word = tables(Edition::Us2).word(word);
+    (word.street_type.map(|(usps, _)| usps), word.direction)
+}
+
 /// The digest of the tables of `us-2`.
 #[must_use]
 pub fn us_2_digest() -> [u8; 32] {

@@ -2,7 +2,10 @@
 
 mod boxes;
 mod identity;
+mod mend;
 mod number;
+mod place;
+mod spanish;
 mod split;
 mod street;
 mod unit;
@@ -108,23 +111,38 @@ fn stable(tables: &Tables, folded: &Text, unit: &Text, written: &mut Text) -> Re
 
 fn once(tables: &Tables, folded: &str, unit: &str) -> Result<Line, NotSubmitted> {
     placeholder(tables, folded)?;
-    let mut line = Text::new();
-    split::punctuation(folded, &mut line)?;
+    let (mut line, mut mended) = (Text::new(), Text::new());
+    split::punctuation(tables, folded, &mut line)?;
+    if tables.edition.mends_words() {
+        mend::words(tables, line.as_str(), &mut mended)?;
+        line = mended;
+    }
     let words = split::words(tables, line.as_str(), true)?;
-    let words = words.as_slice();
-    if words.is_empty() {
+    if words.as_slice().iter().all(|w| *w == ",") {
         return Err(NotSubmitted::EmptyAddress);
     }
     let mut out = Line::new();
     let mut units = Words::new();
-    match boxes::parse(tables, words, &mut out)? {
+    match boxes::parse(tables, words.as_slice(), &mut units, &mut out)? {
         boxes::Parsed::Written => {}
-        boxes::Parsed::NotABox => street::parse(tables, words, &mut units, &mut out)?,
+        boxes::Parsed::NotABox if tables.edition.reads_places() => {
+            let words = place::cut(tables, words.as_slice(), &mut units)?;
+            let words = spanish::in_order(tables, words.as_slice())?;
+            street::parse(tables, words.as_slice(), &mut units, &mut out)?;
+        }
+        boxes::Parsed::NotABox => street::parse(tables, words.as_slice(), &mut units, &mut out)?,
     }
     if tables.edition.reads_units() {
         identity::write(tables, units.as_slice(), unit, &mut out.unit)?;
     }
     Ok(out)
+}
+
+/// Writes words as a street's name, for the tests that compare with labels.
+pub(crate) fn name(tables: &Tables, folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
+    let mut line = Text::new();
+    split::punctuation(tables, folded, &mut line)?;
+    street::name(tables, split::words(tables, line.as_str(), false)?.as_slice(), out)
 }
 
 /// a line that stands for a missing one.
