@@ -74,6 +74,35 @@ fn name(tables: &Tables, word: &str) -> bool {
         && !tables.word(back).counted
 }
 
+/// The USPS abbreviation of the one street type that a word of at least four letters is one letter
+/// away from, or two neighbours that changed places: STREER, AVENVE, CIRCEL, PLAC (C-15).
+pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str> {
+    if word.len() < 4 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let mut near = tables.type_spellings.iter().filter(|(spelt, _)| spelt.len() >= 5 && one_apart(word.as_bytes(), spelt.as_bytes()));
+    match (near.next(), near.next()) {
+        (Some((_, usps)), None) => Some(usps),
+        _ => None,
+    }
+}
+
+/// Whether one letter put in, left out or changed, or two neighbours exchanged, make one the other.
+fn one_apart(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (left, right) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
+    match (left.len(), right.len()) {
+        (0, 0) => false,
+        (n, m) if n == m => {
+            left.get(1..) == right.get(1..)
+                || (left.first() == right.get(1) && left.get(1) == right.first() && left.get(2..) == right.get(2..))
+        }
+        (n, m) if n == m + 1 => left.get(1..) == Some(right),
+        (n, m) if m == n + 1 => right.get(1..) == Some(left),
+        _ => false,
+    }
+}
+
 const fn as_digit(letter: u8) -> u8 {
     match letter {
         b'o' => b'0',

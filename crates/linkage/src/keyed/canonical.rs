@@ -1,6 +1,6 @@
 //! A row under the canonicaliser `us-2`: what every keyed ruleset starts from.
 
-use super::person::Person;
+use super::person::{FamilyName, Person};
 use crate::address::{self, Line, LineKind};
 use crate::data::Tables;
 use crate::fold::fold;
@@ -17,8 +17,8 @@ pub(super) struct Canonical2 {
 
 impl Canonical2 {
     /// Name, address, postal code, in this order: the first refusal is the reason (C-3).
-    pub(super) fn read(tables: &Tables, row: &Row<'_>, family_may_lack: bool) -> Result<Self, NotSubmitted> {
-        let person = Person::read(tables, row.name, family_may_lack)?;
+    pub(super) fn read(tables: &Tables, row: &Row<'_>, family: FamilyName) -> Result<Self, NotSubmitted> {
+        let person = Person::read(tables, row.name, family)?;
         let (mut folded, mut unit) = (Text::new(), Text::new());
         fold(tables, row.address, &mut folded)?;
         fold(tables, row.unit, &mut unit)?;

@@ -72,7 +72,9 @@ struct RuleFile {
     unit: Option<String>,
     #[serde(rename = "type")]
     street_type: Option<String>,
-    extras: Option<String>,
+    #[serde(default)]
+    one_side_has: Vec<String>,
+    one_side_has_min: Option<u8>,
     family: Option<String>,
     #[serde(default)]
     quiet_only: bool,
@@ -101,8 +103,9 @@ pub(super) struct KeyRule {
     pub(super) suffix: Agreement,
     pub(super) unit: Agreement,
     pub(super) street_type: Agreement,
-    /// Middle initial, suffix and unit taken together.
-    pub(super) extras: Agreement,
+    /// Things of which one side has at least so many and the other none; nothing where the list is empty.
+    pub(super) one_side_has: Vec<Extra>,
+    pub(super) one_side_has_min: u8,
     /// The family name lacks on one side, and is not compared.
     pub(super) family_lacks: bool,
     /// Of its ruleset: whether it may lack on the verifier's side.
@@ -179,20 +182,46 @@ impl Definition {
         for rule in &self.rules {
             let fields: Vec<String> = rule.fields.iter().map(|field| field.name()).collect();
             text.push_str(&format!(
-                "rule={} fields={} middle={} suffix={} unit={} type={} extras={} family_lacks={} quiet_only={} pair_values_max={}\n",
+                "rule={} fields={} middle={} suffix={} unit={} type={} one_side_has={}/{} family_lacks={} quiet_only={} pair_values_max={}\n",
                 rule.number,
                 fields.join(","),
                 rule.middle.word(),
                 rule.suffix.word(),
                 rule.unit.word(),
                 rule.street_type.word(),
-                rule.extras.word(),
+                rule.one_side_has.iter().map(|extra| extra.word()).collect::<Vec<_>>().join(","),
+                rule.one_side_has_min,
                 rule.family_lacks,
                 rule.quiet_only,
                 rule.pair_values_max
             ));
         }
         text
+    }
+}
+
+/// What a row may have beside a name and a delivery line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extra {
+    Middle,
+    Suffix,
+    Unit,
+}
+
+impl Extra {
+    fn parse(name: &str) -> Result<Self, String> {
+        [Extra::Middle, Extra::Suffix, Extra::Unit]
+            .into_iter()
+            .find(|extra| extra.word() == name)
+            .ok_or_else(|| format!("`{name}` is none of middle, suffix and unit"))
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Extra::Middle => "middle",
+            Extra::Suffix => "suffix",
+            Extra::Unit => "unit",
+        }
     }
 }
 
@@ -226,14 +255,15 @@ impl KeyRule {
         let has = |part| fields.iter().any(|field| field.part == part);
         let addressed = has(Part::Street);
         let default = if addressed { Agreement::Equal } else { Agreement::Ignored };
-        let rule = KeyRule {
+        let mut rule = KeyRule {
             number: file.number,
             name: file.name,
             middle: Agreement::parse(file.middle.as_deref(), Agreement::Equal)?,
             suffix: Agreement::parse(file.suffix.as_deref(), Agreement::Equal)?,
             unit: Agreement::parse(file.unit.as_deref(), default)?,
             street_type: Agreement::parse(file.street_type.as_deref(), default)?,
-            extras: Agreement::parse(file.extras.as_deref(), Agreement::Ignored)?,
+            one_side_has: file.one_side_has.iter().map(|name| Extra::parse(name)).collect::<Result<_, _>>()?,
+            one_side_has_min: file.one_side_has_min.unwrap_or(1),
             family_lacks: match file.family.as_deref() {
                 None => false,
                 Some("lacking") => true,
@@ -245,7 +275,19 @@ impl KeyRule {
             fields,
         };
         rule.check(class, crowd_max)?;
+        // What is compared together is not compared one by one.
+        for extra in rule.one_side_has.clone() {
+            *rule.agreement_of(extra) = Agreement::Ignored;
+        }
         Ok(rule)
+    }
+
+    fn agreement_of(&mut self, extra: Extra) -> &mut Agreement {
+        match extra {
+            Extra::Middle => &mut self.middle,
+            Extra::Suffix => &mut self.suffix,
+            Extra::Unit => &mut self.unit,
+        }
     }
 
     fn check(&self, class: RulesetClass, crowd_max: Option<u32>) -> Result<(), String> {
@@ -270,8 +312,12 @@ impl KeyRule {
         if self.fields.iter().filter(|field| field.form == Form::Less1).count() > MANY_VALUED_FIELDS_MAX {
             return say("at most one of its fields may be one letter off");
         }
-        if self.extras != Agreement::Ignored && self.extras != Agreement::Lacking {
-            return say("`extras` can only be `lacking`");
+        let extras = &self.one_side_has;
+        if extras.iter().enumerate().any(|(at, extra)| extras.iter().take(at).any(|other| other == extra)) {
+            return say("`one_side_has` has something twice");
+        }
+        if !extras.is_empty() && !(1..=extras.len()).contains(&self.one_side_has_min.into()) {
+            return say("`one_side_has_min` must be 1 to the number of things in `one_side_has`");
         }
         if self.quiet_only && crowd_max.is_none() {
             return say("`quiet_only` needs the ruleset's `crowd_max`");
@@ -331,13 +377,8 @@ impl KeyRule {
         if self.family_lacks {
             says.push(if self.pair_family_may_lack { "a family name on one side alone".to_owned() } else { "no family name".to_owned() });
         }
-        let beside = [
-            (self.middle, "middle initial"),
-            (self.suffix, "generational suffix"),
-            (self.unit, "unit"),
-            (self.street_type, "street type"),
-            (self.extras, "middle initial, suffix or unit at all"),
-        ];
+        let beside =
+            [(self.middle, "middle initial"), (self.suffix, "generational suffix"), (self.unit, "unit"), (self.street_type, "street type")];
         for (agreement, what) in beside {
             match agreement {
                 Agreement::Ignored => {}
@@ -345,6 +386,10 @@ impl KeyRule {
                 Agreement::Present => says.push(format!("the same {what}, there on both sides")),
                 Agreement::Lacking => says.push(format!("a {what} on one side alone")),
             }
+        }
+        if !self.one_side_has.is_empty() {
+            let names: Vec<&str> = self.one_side_has.iter().map(|extra| extra.word()).collect();
+            says.push(format!("at least {} of {} on one side, and none of them on the other", self.one_side_has_min, names.join(", ")));
         }
         let quiet = if self.quiet_only { ", and few others at that address" } else { "" };
         format!("The holder has a record with {}{quiet}.", says.join("; "))

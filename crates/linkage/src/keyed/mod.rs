@@ -14,8 +14,9 @@ use crate::data::{Edition, Tables, edition_digest, tables};
 use crate::ruleset::{Place, Rule, RulesetClass, Side};
 use crate::{NotSubmitted, Row, TokenArena, token};
 use canonical::Canonical2;
-use definition::{Definition, KeyRule};
+use definition::{Definition, Extra, KeyRule};
 use form::VALUES_MAX;
+use person::FamilyName;
 
 /// Tokens of one record under one rule, at most.
 const RECORD_TOKENS_MAX: usize = VALUES_MAX * 2;
@@ -75,8 +76,9 @@ impl Keyed {
 
     fn read(&self, row: &Row<'_>, side: Side) -> Result<Canonical2, NotSubmitted> {
         let may_lack = match side {
-            Side::Verifier => self.definition.pair_family_may_lack,
-            Side::Holder(_) => self.definition.record_family_may_lack(),
+            Side::Verifier if self.definition.pair_family_may_lack => FamilyName::MayBeEmpty,
+            Side::Holder(_) if self.definition.record_family_may_lack() => FamilyName::MayLack,
+            _ => FamilyName::Needed,
         };
         Canonical2::read(tables(Edition::Us2), row, may_lack)
     }
@@ -180,28 +182,34 @@ impl KeyRule {
         for (agreement, name, value) in of_row {
             write_label(&mut label, agreement, name, value, side)?;
         }
-        if self.extras != Agreement::Ignored {
-            let any = if middle.is_empty() && person.suffix.is_none() && row.line.unit.is_empty() { "" } else { "+" };
-            write_label(&mut label, self.extras, "x", any, side)?;
-        }
-        match (self.family_lacks, side) {
-            (false, _) => Some(vec![label]),
-            (true, Side::Holder(_)) => {
-                // One whose family name may be none emits what a record with it would, and one without.
-                let mut labels = Vec::with_capacity(2);
-                if person.family.is_empty() || person.family_doubtful {
-                    labels.push(labelled(label.clone(), "f", "", side));
-                }
-                if !person.family.is_empty() && self.pair_family_may_lack {
-                    labels.push(labelled(label, "f", "+", side));
-                }
-                Some(labels)
+        if !self.one_side_has.is_empty() {
+            let has = |extra: &&Extra| match extra {
+                Extra::Middle => !middle.is_empty(),
+                Extra::Suffix => person.suffix.is_some(),
+                Extra::Unit => !row.line.unit.is_empty(),
+            };
+            let count = self.one_side_has.iter().filter(has).count();
+            if (1..usize::from(self.one_side_has_min)).contains(&count) {
+                return None;
             }
-            (true, side) => {
-                let value = if person.family.is_empty() { "" } else { "+" };
-                Some(vec![labelled(label, "f", value, side)])
-            }
+            label = labelled(label, "x", if count == 0 { "" } else { "+" }, side);
         }
+        if !self.family_lacks {
+            return Some(vec![label]);
+        }
+        // A row whose family name may be none gives what one with it would, and one without.
+        let mut labels = Vec::with_capacity(2);
+        if person.family.is_empty() || person.family_doubtful {
+            labels.push(labelled(label.clone(), "f", "", side));
+        }
+        // Where no pair without a family name is asked, no record need answer one.
+        if !person.family.is_empty() && (side == Side::Verifier || self.pair_family_may_lack) {
+            labels.push(labelled(label, "f", "+", side));
+        }
+        if side == Side::Verifier && !self.pair_family_may_lack && person.family.is_empty() {
+            labels.clear();
+        }
+        Some(labels)
     }
 }
 

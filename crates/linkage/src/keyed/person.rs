@@ -30,6 +30,17 @@ pub(crate) struct Person {
     pub(crate) suffix: Option<&'static str>,
 }
 
+/// Whether a row can do without a family name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FamilyName {
+    /// It cannot.
+    Needed,
+    /// It can where the field is empty, but not where a placeholder stands in it: what is asked is what the verifier wrote.
+    MayBeEmpty,
+    /// It can; a placeholder is as good as nothing.
+    MayLack,
+}
+
 /// What stands in a name's place.
 enum Found {
     Name,
@@ -38,11 +49,11 @@ enum Found {
 }
 
 impl Person {
-    /// Reads a name. `family_may_lack` says whether a missing family name, or a placeholder in its place, leaves a person all the same.
+    /// Reads a name. `needed` says what becomes of one without a family name.
     ///
     /// # Errors
     /// `EmptyName`, `IncompleteName`, `Placeholder`, and those of folding.
-    pub(crate) fn read(tables: &Tables, name: Name<'_>, family_may_lack: bool) -> Result<Self, NotSubmitted> {
+    pub(crate) fn read(tables: &Tables, name: Name<'_>, needed: FamilyName) -> Result<Self, NotSubmitted> {
         let mut person = Person::default();
         let (given, middle, family) = split(tables, name, &mut person.suffix)?;
         if given.is_empty() && family.is_empty() {
@@ -71,7 +82,8 @@ impl Person {
                     person.family_joined.len() == 1 || tables.doubtful_family_names.contains_key(person.family_joined.as_str());
                 person.family = family;
             }
-            Found::Missing | Found::Placeholder if family_may_lack => {}
+            Found::Missing if needed != FamilyName::Needed => {}
+            Found::Placeholder if needed == FamilyName::MayLack => {}
             Found::Missing => return Err(NotSubmitted::IncompleteName),
             Found::Placeholder => return Err(NotSubmitted::Placeholder),
         }
