@@ -74,6 +74,12 @@ impl TokenArena {
         TokenIter { arena: self, next: 0 }
     }
 
+    /// Forgets all tokens but the first `len`.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
     /// Forgets all tokens and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -2,40 +2,28 @@
 
 use core::fmt;
 
-/// The canonical fields of one row, as its token holds them.
+/// The canonical parts of one row, as its tokens are made of them (R-4, C-1).
 ///
 /// For tests, vectors and an operator's own data; its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Canonical {
-    pub(crate) given: String,
-    pub(crate) family: String,
-    pub(crate) delivery: String,
-    pub(crate) zip5: String,
+    pub(crate) parts: Vec<(&'static str, String)>,
 }
 
 impl Canonical {
-    /// First given name: letters a–z and digits, without spaces.
+    /// Every part, name and value; a part that the row lacks is empty.
     #[must_use]
-    pub fn given(&self) -> &str {
-        &self.given
+    pub fn parts(&self) -> &[(&'static str, String)] {
+        &self.parts
     }
 
-    /// Family name, all its words joined.
+    /// A part by its name; empty where there is none of that name.
+    ///
+    /// Of `us-exact-1`: `given` (first given name, without spaces), `family` (all its words joined), `delivery` (the delivery line, its parts separated by
+    /// single spaces: `12 n main st`, `po box 7`) and `zip5`.
     #[must_use]
-    pub fn family(&self) -> &str {
-        &self.family
-    }
-
-    /// Delivery line, its parts separated by single spaces: `12 n main st`, `po box 7`.
-    #[must_use]
-    pub fn delivery(&self) -> &str {
-        &self.delivery
-    }
-
-    /// Five-digit ZIP code.
-    #[must_use]
-    pub fn zip5(&self) -> &str {
-        &self.zip5
+    pub fn get(&self, name: &str) -> &str {
+        self.parts.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 }
 

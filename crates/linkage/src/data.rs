@@ -57,7 +57,9 @@ const US_2: &[File] = data_files![
     "box_phrases.tsv",
     "count_words.tsv",
     "directions.tsv",
+    "doubtful_family_names.tsv",
     "fold.tsv",
+    "given_names.tsv",
     "name_placeholders.tsv",
     "numbers.tsv",
     "particles.tsv",
@@ -234,6 +236,11 @@ pub(crate) struct Tables {
     pub(crate) particles: Map<&'static str, ()>,
     pub(crate) saints: Map<&'static str, ()>,
     pub(crate) name_placeholders: Map<&'static str, NamePlaceholder>,
+    /// Words that may be a family name, and may stand for a missing one. `us-2` alone.
+    pub(crate) doubtful_family_names: Map<&'static str, ()>,
+    /// Given names that are short for others or another spelling of them: those, the likeliest
+    /// first. `us-2` alone.
+    pub(crate) formal_names: Map<&'static str, Vec<&'static str>>,
     pub(crate) address_placeholders: Map<&'static str, AddressPlaceholder>,
     pub(crate) street_placeholders: Map<&'static str, ()>,
     /// Whole names of streets, joined, and how they are written (from `us-2` on).
@@ -310,6 +317,8 @@ impl Tables {
             particles: set("particles.tsv"),
             saints: set("saints.tsv"),
             name_placeholders: rows("name_placeholders.tsv").filter_map(|row| Some((row[0], parse_name_placeholder(row[1])?))).collect(),
+            doubtful_family_names: set("doubtful_family_names.tsv"),
+            formal_names: rows("given_names.tsv").map(|row| (row[0], row[1].split(' ').collect())).collect(),
             address_placeholders: rows("address_placeholders.tsv")
                 .filter_map(|row| Some((row[0], parse_address_placeholder(row[1])?)))
                 .collect(),
@@ -410,6 +419,7 @@ mod tests {
             "units.tsv" if edition == Edition::Us2 => 3,
             "street_types.tsv" | "numbers.tsv" => 3,
             "titles.tsv"
+            | "doubtful_family_names.tsv"
             | "suffixes.tsv"
             | "particles.tsv"
             | "saints.tsv"

@@ -43,6 +43,7 @@ mod canonical;
 mod data;
 mod explain;
 mod fold;
+mod keyed;
 #[doc(hidden)]
 pub mod labelled;
 mod measured;
@@ -57,6 +58,7 @@ mod token;
 pub use arena::{TokenArena, TokenIter};
 pub use canonical::Canonical;
 pub use explain::ExplainedToken;
+pub use keyed::RulesetError;
 pub use measured::{Interval, Measured};
 pub use reason::NotSubmitted;
 pub use row::{Name, Row};

@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use crate::data::{self, Edition, Tables, tables};
 use crate::fold::fold;
+use crate::keyed::Keyed;
 use crate::text::Text;
-use crate::{Canonical, ExplainedToken, Measured, NotSubmitted, Row, TokenArena, address, name, postal, token};
+use crate::{Canonical, ExplainedToken, Measured, NotSubmitted, Row, RulesetError, TokenArena, address, name, postal, token};
 
 /// What a match under a ruleset means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,10 +68,22 @@ pub struct Ruleset {
     tokens_per_pair: u16,
     rules: Vec<Rule>,
     digest: [u8; 32],
+    keyed: Option<Keyed>,
 }
 
+/// The rulesets of several keys that are built in.
+const KEYED: [&str; 3] = [
+    include_str!("../../../protocol-spec/rulesets/us-confirm-1.toml"),
+    include_str!("../../../protocol-spec/rulesets/us-confirm-wide-1.toml"),
+    include_str!("../../../protocol-spec/rulesets/us-find-1.toml"),
+];
+
 /// The rulesets of this build, made on first use.
-static RULESETS: LazyLock<Vec<Ruleset>> = LazyLock::new(|| vec![us_exact_1()]);
+static RULESETS: LazyLock<Vec<Ruleset>> = LazyLock::new(|| {
+    // A file that does not parse is no ruleset of this build; a test holds that all do.
+    let keyed = KEYED.iter().filter_map(|text| Keyed::parse(text).ok()).map(Ruleset::of_keys);
+    core::iter::once(us_exact_1()).chain(keyed).collect()
+});
 
 fn us_exact_1() -> Ruleset {
     let predicate = "The holder has a record with this first given name, this family name, this \
@@ -88,6 +101,7 @@ fn us_exact_1() -> Ruleset {
             predicate: predicate.to_owned(),
         }],
         digest: data::digest(),
+        keyed: None,
     }
 }
 
@@ -110,6 +124,29 @@ impl Ruleset {
     #[must_use]
     pub fn all() -> &'static [Ruleset] {
         &RULESETS
+    }
+
+    /// Reads a ruleset of one's own from its file's text (K-40).
+    ///
+    /// # Errors
+    /// What the file breaks; also one that has the name of a built-in ruleset.
+    pub fn from_toml(text: &str) -> Result<Ruleset, RulesetError> {
+        let keyed = Keyed::parse(text)?;
+        if Self::by_name(keyed.name()).is_some() {
+            return Err(RulesetError::Member { member: "name", what: "is that of a built-in ruleset".to_owned() });
+        }
+        Ok(Self::of_keys(keyed))
+    }
+
+    fn of_keys(keyed: Keyed) -> Self {
+        Ruleset {
+            name: keyed.name().to_owned(),
+            class: keyed.class(),
+            tokens_per_pair: keyed.tokens_per_pair(),
+            rules: keyed.published(),
+            digest: keyed.digest,
+            keyed: Some(keyed),
+        }
     }
 
     /// Its name, version included: `us-exact-1`.
@@ -162,14 +199,14 @@ impl Ruleset {
     /// asks, and then [`place`](Self::place) need not be counted.
     #[must_use]
     pub fn crowd_max(&self) -> Option<u32> {
-        None
+        self.keyed.as_ref()?.crowd_max()
     }
 
     /// A number that records at one delivery line and ZIP code share, for counting them: not a
     /// secret of its own, but as guessable as the address. `None` where the row gives no token.
     #[must_use]
-    pub fn place(&self, _row: &Row<'_>) -> Option<u64> {
-        None
+    pub fn place(&self, row: &Row<'_>) -> Option<u64> {
+        self.keyed.as_ref()?.place(row)
     }
 
     /// Appends this row's tokens to `out`, each at most
@@ -178,7 +215,11 @@ impl Ruleset {
     ///
     /// # Errors
     /// Why the row gives no token; `out` is then unchanged.
-    pub fn tokenize(&self, _side: Side, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
+    pub fn tokenize(&self, side: Side, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
+        if let Some(keyed) = &self.keyed {
+            let before = out.len();
+            return keyed.tokenize(side, row, out).inspect_err(|_| out.truncate(before));
+        }
         let fields = fields(tables(Edition::Us1), row)?;
         let digest = self.digest();
         out.push_with(|bytes| token::encode(&digest, 1, &fields.in_order(), bytes))
@@ -189,15 +230,15 @@ impl Ruleset {
     /// # Errors
     /// Why the row gives no token, as [`tokenize`](Self::tokenize) would.
     pub fn canonicalize(&self, row: &Row<'_>) -> Result<Canonical, NotSubmitted> {
+        if let Some(keyed) = &self.keyed {
+            return keyed.shown(row).map(|parts| Canonical { parts });
+        }
         let fields = fields(tables(Edition::Us1), row)?;
         // The token's length is the last thing that can refuse a row.
         token::encode(&self.digest(), 1, &fields.in_order(), &mut Vec::new())?;
-        Ok(Canonical {
-            given: fields.given.as_str().to_owned(),
-            family: fields.family.as_str().to_owned(),
-            delivery: fields.delivery.as_str().to_owned(),
-            zip5: fields.zip5.as_str().to_owned(),
-        })
+        let parts = ["given", "family", "delivery", "zip5"].into_iter().zip(fields.in_order());
+        let text = |bytes: &[u8]| core::str::from_utf8(bytes).unwrap_or_default().to_owned();
+        Ok(Canonical { parts: parts.map(|(name, bytes)| (name, text(bytes))).collect() })
     }
 }
 

@@ -49,7 +49,7 @@ fn load(dir: &Path, file: &str) -> Set {
         let result = ruleset.tokenize(Side::Verifier, &input, &mut arena);
         if show {
             let canonical = ruleset.canonicalize(&input);
-            let line = canonical.map(|c| format!("{} {} | {}", c.given(), c.family(), c.delivery()));
+            let line = canonical.map(|c| format!("{} {} | {}", c.get("given"), c.get("family"), c.get("delivery")));
             eprintln!("{line:?} <- {} {} | {}", &row[1], &row[3], &row[4]);
         }
         set.tokens.push(result.map(|()| arena.get(0).unwrap().to_vec()));

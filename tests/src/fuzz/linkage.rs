@@ -49,7 +49,8 @@ fn hold(ruleset: &Ruleset, whole: bool, names: [&str; 4], address: &str, postal_
         assert_eq!(&token[2..16], TOKEN_LABEL);
         assert_eq!(token[18..50], ruleset.digest());
     }
-    let [given, family, delivery, zip5] = [canonical.given(), canonical.family(), canonical.delivery(), canonical.zip5()];
+    let [given, family, delivery, zip5] =
+        [canonical.get("given"), canonical.get("family"), canonical.get("delivery"), canonical.get("zip5")];
     let letters = |text: &str, also: &[u8]| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
     };
