@@ -28,9 +28,9 @@ fn byte(tables: &Tables, word: &str, at: usize, first: bool) -> u8 {
     let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
     let letter = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase());
     if here.is_ascii_lowercase() && (digit(before) || (before.is_none() && matches!(here, b'l' | b'i' | b'z'))) && digit(after) {
-        // Z0TH ST is 20TH ST; but I95 and L2 are no numbers behind the first word.
+        // Z0TH ST is 20TH ST; but I95 is no number behind the first word, and APT 4B2 stays.
         let ordinal = ["st", "nd", "rd", "th"].iter().find_map(|suffix| word.strip_suffix(suffix));
-        if number(ordinal.unwrap_or(word)) && (first || digit(before) || ordinal.is_some()) {
+        if number(ordinal.unwrap_or(word)) && (first || ordinal.is_some() || (here == b'o' && digit(before))) {
             return as_digit(here);
         }
     } else if here.is_ascii_digit() && letter(before) && letter(after) && name(tables, word) {
