@@ -12,7 +12,12 @@ pub(super) fn words(tables: &Tables, line: &str, out: &mut Text) -> Result<(), N
             out.push_byte(b' ')?;
         }
         for i in 0..word.len() {
-            out.push_byte(byte(tables, word, i, first))?;
+            // OCR's `vv` is a `w`: NVV is NW (C-14).
+            match word.get(i..i + 2) {
+                Some("vv") => out.push_byte(b'w')?,
+                _ if word.get(..=i).is_some_and(|text| text.ends_with("vv")) => {}
+                _ => out.push_byte(byte(tables, word, i, first))?,
+            }
         }
         first &= word == ",";
     }
@@ -85,6 +90,15 @@ pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str>
         (Some((_, usps)), None) => Some(usps),
         _ => None,
     }
+}
+
+/// A name and the long word of a street type that are written in one word: KNEESHAWSTREET (C-15). A name
+/// that ends so, as in OVERSTREET RD, is put together again when it is written.
+pub(super) fn glued_type<'a>(tables: &Tables, word: &'a str) -> Option<(&'a str, &'a str)> {
+    let spelt = tables.type_spellings.iter().map(|(spelt, _)| *spelt).filter(|spelt| spelt.len() >= 6);
+    spelt
+        .filter_map(|spelt| word.strip_suffix(spelt).map(|name| (name, word.get(name.len()..).unwrap_or_default())))
+        .find(|(name, _)| name.len() >= 3)
 }
 
 /// Whether one letter put in, left out or changed, or two neighbours exchanged, make one the other.

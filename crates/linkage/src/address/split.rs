@@ -178,5 +178,11 @@ fn whole_word<'a>(tables: &Tables, chunk: &'a str, out: &mut Words<'a>) -> Resul
         out.push("saint")?;
         return out.push(saint);
     }
+    if tables.edition.mends_words()
+        && let Some((name, spelt)) = super::mend::glued_type(tables, chunk)
+    {
+        out.push(name)?;
+        return out.push(spelt);
+    }
     out.push(chunk)
 }

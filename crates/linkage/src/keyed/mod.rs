@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::data::{Edition, Tables, edition_digest, tables};
 use crate::ruleset::{Place, Rule, RulesetClass, Side};
 use crate::{NotSubmitted, Row, TokenArena, token};
-use canonical::Canonical2;
+use canonical::{Canonical2, Lacks, LineLacks};
 use definition::{Definition, Extra, KeyRule};
 use form::VALUES_MAX;
 use person::FamilyName;
@@ -75,12 +75,18 @@ impl Keyed {
     }
 
     fn read(&self, row: &Row<'_>, side: Side) -> Result<Canonical2, NotSubmitted> {
-        let may_lack = match side {
-            Side::Verifier if self.definition.pair_family_may_lack => FamilyName::MayBeEmpty,
-            Side::Holder(_) if self.definition.record_family_may_lack() => FamilyName::MayLack,
-            _ => FamilyName::Needed,
+        let definition = &self.definition;
+        let family = match side {
+            Side::Verifier => definition.pair_family,
+            Side::Holder(_) if definition.record_family_may_lack() => FamilyName::MayLack,
+            Side::Holder(_) => FamilyName::Needed,
         };
-        Canonical2::read(tables(Edition::Us2), row, may_lack)
+        let line = match (definition.class, side) {
+            (RulesetClass::FindPerson, _) => LineLacks::All,
+            (RulesetClass::ConfirmAddress, Side::Holder(_)) if definition.record_street_may_lack() => LineLacks::Street,
+            (RulesetClass::ConfirmAddress, _) => LineLacks::Nothing,
+        };
+        Canonical2::read(tables(Edition::Us2), row, Lacks { family, line })
     }
 
     /// The parts of a pair, for its owner's eyes.
@@ -92,6 +98,9 @@ impl Keyed {
     pub(crate) fn place(&self, row: &Row<'_>) -> Option<u64> {
         self.crowd_max()?;
         let row = self.read(row, Side::Holder(Place::Quiet)).ok()?;
+        if !row.line.is_full() {
+            return None;
+        }
         let mut line = crate::text::Text::new();
         row.line.write(&mut line).ok()?;
         let mut hash = Sha256::new();
@@ -121,8 +130,12 @@ impl Keyed {
             }
             rule.emit(tables, &self.digest, &row, side, values.min(room), out)?;
         }
-        // A complete row that no rule serves: of what it would be asked by, something is missing.
-        if out.len() == first && side == Side::Verifier { Err(NotSubmitted::IncompleteName) } else { Ok(()) }
+        // A row that no rule serves lacks something that each of them needs.
+        match out.len() > first {
+            true => Ok(()),
+            false if row.person.family.is_empty() => Err(NotSubmitted::IncompleteName),
+            false => Err(NotSubmitted::IncompleteAddress),
+        }
     }
 }
 
@@ -137,6 +150,10 @@ impl KeyRule {
         mut room: usize,
         out: &mut TokenArena,
     ) -> Result<(), NotSubmitted> {
+        // Of a pair the street is always there; a record of this rule's lacks it.
+        if self.street_lacks && matches!(side, Side::Holder(_)) && !row.line.name.is_empty() {
+            return Ok(());
+        }
         let Some(labels) = self.labels(row, side) else { return Ok(()) };
         let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {

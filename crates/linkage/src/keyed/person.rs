@@ -41,6 +41,17 @@ pub(crate) enum FamilyName {
     MayLack,
 }
 
+impl FamilyName {
+    /// Its word in a ruleset's file.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            FamilyName::Needed => "needed",
+            FamilyName::MayBeEmpty => "may-be-empty",
+            FamilyName::MayLack => "may-lack",
+        }
+    }
+}
+
 /// What stands in a name's place.
 enum Found {
     Name,
@@ -137,7 +148,15 @@ fn split(tables: &Tables, name: Name<'_>, suffix: &mut Option<&'static str>) -> 
             let mut segments = segments.into_iter();
             match (segments.next(), segments.next()) {
                 (Some(family), Some(given)) => (given, Vec::new(), family),
-                (Some(natural), None) => in_order(tables, natural, suffix),
+                (Some(natural), None) => {
+                    let is = |kinds: &[NamePlaceholder]| {
+                        tables.name_placeholders.get(natural.concat().as_str()).is_some_and(|kind| kinds.contains(kind))
+                    };
+                    if is(&[NamePlaceholder::Given, NamePlaceholder::Family, NamePlaceholder::Both]) {
+                        return Err(NotSubmitted::Placeholder);
+                    }
+                    in_order(tables, natural, suffix)
+                }
                 (None, _) => (Vec::new(), Vec::new(), Vec::new()),
             }
         }
@@ -211,7 +230,12 @@ fn words(tables: &Tables, folded: &str) -> Result<Vec<String>, NotSubmitted> {
         }
         let lettered = word.bytes().filter(u8::is_ascii_lowercase).count();
         let ordinal = tables.suffixes.contains_key(word);
-        out.push(if lettered == 0 || ordinal { word.to_owned() } else { word.chars().map(letter_like).collect() });
+        // OCR's `vv` is a `w`; no name tells the two apart.
+        out.push(if lettered == 0 || ordinal {
+            word.to_owned()
+        } else {
+            word.chars().map(letter_like).collect::<String>().replace("vv", "w")
+        });
     }
     Ok(out)
 }
