@@ -1,4 +1,4 @@
-//! The verifier's commands: check, request, audit, doctor.
+//! The verifier's commands: lint, check, request, audit, doctor.
 
 mod asking;
 mod audit;
@@ -10,6 +10,7 @@ mod heads;
 mod input;
 mod kept;
 mod line;
+mod lint;
 mod progress;
 mod question;
 mod request;
@@ -18,4 +19,5 @@ mod retry;
 pub use audit::audit;
 pub use check::check;
 pub use doctor::doctor;
+pub use lint::lint;
 pub use request::request;
