@@ -1,6 +1,6 @@
 //! What is looked at before anybody is asked: lint, rulesets, dry runs.
 
-use oblink_tests::{Agencies, Call, Ended, Program};
+use oblink_tests::{Agencies, Call, Ended, Program, files_below};
 
 use super::{PAIRS, RECORDS, STREET, silent};
 
@@ -128,4 +128,48 @@ fn a_row_is_explained_to_its_owner_alone() {
     assert_eq!(beyond.code(), 3);
     silent(&beyond);
     assert_eq!(explain("0", "").run().code(), 2);
+}
+
+/// With both real programs: the holder's ledger and the verifier's home are as they were, and there are no results.
+#[test]
+fn a_dry_run_asks_nothing_and_leaves_nothing() {
+    let agencies = Agencies::new();
+    agencies.seal(&agencies.file("records.csv", RECORDS));
+    let serving = agencies.serve();
+    let (pairs, output) = (agencies.file("pairs.csv", PAIRS), agencies.at("results.csv"));
+    let state = || {
+        let names = |home: &std::path::Path| {
+            files_below(home, "").into_iter().map(|file| (std::fs::metadata(&file).unwrap().len(), file)).collect::<Vec<_>>()
+        };
+        (agencies.holder.call("ledger --json").ok().stdout, names(&agencies.verifier.home))
+    };
+    let before = state();
+    let dry = agencies.checking(serving.address(), &pairs, &output).args("--dry-run --json").ok();
+    silent(&dry);
+    let object = dry.object();
+    assert_eq!((&object["dry_run"], &object["would"]), (&true.into(), &"ask".into()));
+    let numbers = ["rows", "submitted", "tokens", "dummies", "batches"].map(|name| object[name].as_u64().unwrap());
+    assert_eq!(numbers, [6, 4, 4, 0, 1], "{object}");
+    assert_eq!(object["holder"]["reachable"], true);
+    assert!(object["policy"].is_null() && object["request"].is_null());
+    assert_eq!(state(), before, "a dry run left something");
+    assert!(!output.exists() && !output.with_extension("meta.json").exists());
+    let text = agencies.checking(serving.address(), &pairs, &output).arg("--dry-run").ok();
+    assert!(text.stdout.contains("nothing was asked"), "{text}");
+    silent(&text);
+
+    // What it said of bytes is about what the run takes.
+    let results = agencies.checking(serving.address(), &pairs, &output).arg("--json").ok().object();
+    for bytes in ["bytes_up", "bytes_down"] {
+        let (said, took) = (object[bytes].as_u64().unwrap(), results[bytes].as_u64().unwrap());
+        assert!(said.abs_diff(took) < 4_096, "{bytes}: {said} said, {took} taken");
+    }
+    let address = serving.address().to_owned();
+    drop(serving);
+    let alone = agencies.checking(&address, &pairs, &agencies.at("other.csv")).args("--dry-run --json --timeout 2").run();
+    assert_eq!(alone.code(), 5, "{alone}");
+    assert_eq!((&alone.objects()[0]["submitted"], &alone.objects()[0]["holder"]["reachable"]), (&4.into(), &false.into()));
+    for wrong in ["--dry-run --resume", "--dry-run --restart", "--policy p.toml --allowed-signers a", "--dry-run --policy p.toml"] {
+        assert_eq!(agencies.checking(&address, &pairs, &output).args(wrong).run().code(), 2, "{wrong}");
+    }
 }

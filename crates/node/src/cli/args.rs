@@ -384,6 +384,17 @@ pub struct CheckArgs {
     /// How long to wait for the holder to answer at all.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
+    /// Do all that comes before asking, and ask nothing: read the list, say what would be submitted, see whether the holder can be reached. Nothing is
+    /// evaluated, charged or kept, and no results are written; the holder learns that this verifier was there. Ends as check would, as far as that shows.
+    #[arg(long, conflicts_with_all = ["resume", "restart"])]
+    pub dry_run: bool,
+    /// With --dry-run: the holder's policy, to say what it would say of the request. Its budgets, the age of its set and countersignatures that it
+    /// filed are known to the holder alone.
+    #[arg(long, value_name = "FILE", requires_all = ["dry_run", "allowed_signers"])]
+    pub policy: Option<PathBuf>,
+    /// The allowed signers of that policy.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub allowed_signers: Option<PathBuf>,
     /// Only go on with a run that broke off. (The same command goes on with it by itself, or begins one.)
     #[arg(long)]
     pub resume: bool,

@@ -101,6 +101,7 @@ fn the_lines_of_the_guides_are_taken() {
         "ruleset list --json",
         "ruleset show us-exact-1",
         "ruleset explain --input p.csv --row 4711 --ruleset us-exact-1",
+        "check --home V --holder h:1 --request R --input p.csv --output r.csv --dry-run --policy P --allowed-signers S",
         "request show --request R",
         "request show --request R --verify --input p.csv --secret S --person-id CASE",
         "request sign --request R --key K",

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::asking::{Asking, runtime};
 use super::disclosure;
+use super::dry_run::dry_run;
 use super::heads::KnownHead;
 use super::input::List;
 use super::kept::KeptRun;
@@ -36,6 +37,9 @@ use crate::usage::Usage;
 /// # Errors
 /// The contract's exit codes: 3 input, 4 refused, 5 unreachable, 6 the holder misbehaved or is not the pinned one. Then there are no results.
 pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
+    if args.dry_run {
+        return dry_run(args, reporter);
+    }
     let began = Instant::now();
     let home = &Home::open(&args.home.home, Role::Verifier)?;
     let peers = home.peers()?;

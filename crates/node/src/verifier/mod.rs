@@ -6,6 +6,7 @@ mod check;
 mod conditions;
 mod disclosure;
 mod doctor;
+mod dry_run;
 mod heads;
 mod input;
 mod kept;
