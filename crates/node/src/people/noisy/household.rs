@@ -96,7 +96,7 @@ pub(super) fn people(seed: Seed, index: u64, roles: &[Role], namesake: Option<u6
         let mut dice = seed.dice(For::Names, other);
         let origin = Origin::draw(&mut dice);
         let model = stranger(lists, origin, &mut dice);
-        if seed.dice(For::Successor, index).chance(2_500) {
+        if seed.dice(For::Successor, index).chance(1_500) {
             // The middle name tells them apart, if anything does.
             *head = Person { middle: head.middle, suffix: Suffix::None, ..model };
         }
@@ -142,7 +142,8 @@ fn stranger(lists: &Words, origin: Origin, dice: &mut Dice) -> Person {
 fn given_name(lists: &Words, origin: Origin, is_female: bool, dice: &mut Dice) -> String {
     // Many have a name of the country beside or in place of their own.
     let list = match origin {
-        Origin::Chinese | Origin::Korean | Origin::Vietnamese if dice.chance(3_000) => lists.of(Origin::English),
+        Origin::Hispanic | Origin::Chinese | Origin::Korean | Origin::Vietnamese if dice.chance(3_000) => lists.of(Origin::English),
+        Origin::Slavic | Origin::Arabic | Origin::SouthAsian if dice.chance(1_200) => lists.of(Origin::English),
         _ => lists.of(origin),
     };
     let list = if is_female { &list.female } else { &list.male };
@@ -160,7 +161,7 @@ fn family_name(lists: &Words, origin: Origin, is_female: bool, dice: &mut Dice) 
     let list = &lists.of(origin).family;
     match origin {
         // The long tail: rare names, made of parts.
-        Origin::English if dice.chance(4_500) => {
+        Origin::English if dice.chance(5_000) => {
             let (root, end) = (dice.pick(&lists.root), dice.pick(&lists.end));
             format!("{root}{end}{}", ["", "", "", "er", "s"][dice.below(5) as usize])
         }
@@ -293,7 +294,7 @@ fn name_sons_after_fathers(people: &mut [Person], roles: &[Role], dice: &mut Dic
     let Some(father) = people.first().filter(|head| !head.is_female).cloned() else { return };
     let is_child = |role: &Role| matches!(role, Role::Minor | Role::Grown);
     let son = (1..people.len()).find(|i| is_child(&roles[*i]) && !people[*i].is_female && people[*i].family[0] == father.family[0]);
-    let Some(son) = son.filter(|_| dice.chance(700)) else { return };
+    let Some(son) = son.filter(|_| dice.chance(1_100)) else { return };
     let same_middle = dice.chance(7_500);
     people[son].given.clone_from(&father.given);
     people[son].family.clone_from(&father.family);
@@ -389,6 +390,6 @@ mod tests {
             let (a, b) = (people(seed, *index, &one, None), people(seed, index + 5_000, &other, Some(*index)));
             a[0].given == b[0].given && a[0].family == b[0].family
         });
-        assert!((400..1_200).contains(&same.count()));
+        assert!((250..700).contains(&same.count()));
     }
 }

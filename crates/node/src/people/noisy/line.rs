@@ -54,7 +54,7 @@ impl Manner {
         Self {
             habit,
             box_word: dice.below(6) as usize,
-            blanks: [Blanks::Right, Blanks::AfterNumber, Blanks::InStreet, Blanks::InNumber][dice.weighted(&[80, 7, 9, 4])],
+            blanks: [Blanks::Right, Blanks::AfterNumber, Blanks::InStreet, Blanks::InNumber][dice.weighted(&[70, 10, 14, 6])],
             worded_number: dice.chance(5_000),
             long_saint: dice.chance(7_000),
             short_unit: dice.chance(4_000),

@@ -5,16 +5,46 @@
 //! Memory does not grow with the files.
 //!
 //! # Shares
-//! Where the records are 1.2 times the pairs or more, of the pairs about 60% are held at the same address, 10% at another address alone, 21%
-//! not at all though others are held at their address (children, spouses, flatmates, new tenants), 8% not at all. Fewer records make more
+//! Where the records are 1.1 times the pairs or more, of the pairs about 57% are held at the same address, 10% at another address alone, 21%
+//! not at all though others are held at their address (children, spouses, flatmates, new tenants), 12% not at all. Fewer records make more
 //! pairs absent. Records beyond what that takes are of households that nobody asks for. About 8% of the people held have two records.
+//! In the simulation below these are 63, 1, 29 and 7% within a year, and 49, 10, 24 and 17% in three years. About 7% of all people live at
+//! addresses of 40 and more.
 //!
 //! # Rates
-//! Differences between both files in the people who are held at the address that is asked, as shares of these. "Simulation" is pseudopeople's
-//! (US Census Bureau's kinds of noise on simulated tax and wage files, two runs of 4,086 and 3,328 such people); "here" is 50,000 pairs
-//! against 60,000 records. [`noise`] has each file's own rates.
+//! How often both files differ in the people who are held at the address that is asked, of 10,000 of these. "Simulation" is pseudopeople 1.3.1
+//! (the Census Bureau's kinds of noise), tax returns against wage records of one year and of three years apart: 4,086 and 3,328 such people.
+//! "Here" is 50,000 pairs against 60,000 records of seed 1, counted by the same program. [`noise`] has each file's own rates: half of these.
 //!
-//! RATES
+//! | | one year | three years | here |
+//! |---|---|---|---|
+//! | given name differs | 810 | 859 | 861 |
+//! | – missing in one file | 184 | 213 | 194 |
+//! | – nickname | 186 | 189 | 194 |
+//! | – one letter off, two letters | 137, 51 | 138, 69 | 170, 44 |
+//! | – more (placeholders, initials, other spellings) | 259 | 201 | 289 |
+//! | – an initial alone | 59 | 45 | 65 |
+//! | family name differs | 644 | 607 | 698 |
+//! | – missing in one file | 196 | 198 | 194 |
+//! | middle initial differs | 203 | 198 | 202 |
+//! | address differs, as text | 825 | 808 | 1,011 |
+//! | number missing in one file, in both | 210, 343 | 231, 364 | 258, 339 |
+//! | another number | 120 | 150 | 130 |
+//! | street missing in one file | 201 | 159 | 161 |
+//! | street differs, but for types and directions | 330 | 325 | 380 |
+//! | – one letter off, two letters, more | 132, 93, 105 | 138, 78, 108 | 196, 84, 100 |
+//! | street differs in types and directions alone | 0 | 3 | 177 |
+//! | unit differs | 17 | 24 | 31 |
+//! | city differs, state differs | 404, 421 | 373, 430 | 375, 388 |
+//! | ZIP code differs, as text | 0 | 0 | 477 |
+//! | pairs without number, street or ZIP code (of all pairs) | 531 | 556 | 559 |
+//! | no unit (of all rows) | 9,544 | 9,547 | 9,483 |
+//! | no middle initial (of all rows) | 101 | 97 | 280 |
+//! | given, family name, address and ZIP code equal | 7,898 | 7,867 | 7,318 |
+//!
+//! What is more here is meant: the simulation has no other spellings of foreign names, writes every place in one way, and was given its ZIP
+//! codes by street afterwards. Here 1.8% of a file's rows write the address otherwise (types and directions abbreviated or in full, bare
+//! ordinals, blanks gone or too many, boxes by other names), and ZIP codes have wrong digits, four more digits, or lost their zero.
 mod draw;
 mod household;
 mod line;

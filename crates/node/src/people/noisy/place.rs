@@ -263,7 +263,7 @@ fn house_number(number: u64, street: &Street, flavour: Flavour, dice: &mut Dice)
         Flavour::NewYork if matches!(street.name, Name::Numbered(_)) && street.before == 0 && number > 99 => {
             format!("{}-{:02}", number / 100, number % 100)
         }
-        _ if dice.chance(60) => format!("{number}{}", char::from(b'a' + dice.below(6) as u8)),
+        _ if dice.chance(60) => format!("{number}{}", dice.pick(&["a", "b", "c", "f", "r"])),
         // Two houses in one, or a half.
         _ if dice.chance(40) => format!("{number} 1/2"),
         _ => number.to_string(),
@@ -311,7 +311,7 @@ fn street(dice: &mut Dice, of_zip: &mut Dice, flavour: Flavour, of_zip_number: u
             if dice.chance(4_000) {
                 kind = Some([3, 0][dice.below(2) as usize]);
             }
-            Name::Numbered(1 + step * 7 % 189)
+            Name::Numbered(1 + step * 7 % 191)
         }
         2 => {
             kind = None;
@@ -424,6 +424,12 @@ mod tests {
         }
         assert!(flats > 500, "{flats}");
         assert!((300..750).contains(&(units * 10_000 / 40_960)), "{units}");
+    }
+
+    #[test]
+    fn steps_through_lists_meet_every_word() {
+        assert!(!words().streets.len().is_multiple_of(5));
+        assert!(!words().of(super::super::words::Origin::English).family.words().len().is_multiple_of(7));
     }
 
     #[test]

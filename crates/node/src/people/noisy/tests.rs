@@ -128,12 +128,12 @@ fn every_origin_occurs_and_namesakes_do() {
         called.entry((&row[1], &row[3])).or_default().insert((&truth[1], &truth[2]));
     }
     let shared: usize = called.values().map(HashSet::len).filter(|people| *people > 1).sum();
-    assert!((20_000 / 10..20_000 / 2).contains(&shared), "{shared}");
+    assert!((20_000 / 40..20_000 / 5).contains(&shared), "{shared}");
     let together = called.values().filter(|people| {
         let addresses: HashSet<_> = people.iter().map(|(_, address)| address).collect();
         addresses.len() < people.len()
     });
-    assert!(together.count() > 20);
+    assert!(together.count() >= 8);
 }
 
 /// The rates of the module's table, with room: what the two files say of the people who are held where they are asked.
@@ -207,6 +207,7 @@ fn all_sorts_of_addresses_occur() {
     let all: HashSet<String> = files.records.iter().map(|row| row[5].to_lowercase()).collect();
     let any = |holds: &dyn Fn(&[&str]) -> bool| all.iter().filter(|line| holds(&line.split(' ').collect::<Vec<_>>())).count();
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let is_ordinal = |word: &str| ["st", "nd", "rd", "th"].iter().any(|end| word.strip_suffix(end).is_some_and(is_number));
     let directions: HashSet<&str> =
         place::DIRECTIONS.iter().flat_map(|(short, long)| [*short, *long]).filter(|word| !word.is_empty()).collect();
     for (what, found) in [
@@ -220,10 +221,7 @@ fn all_sorts_of_addresses_occur() {
         ("direction before", any(&|words| words.get(1).is_some_and(|word| directions.contains(word)))),
         ("direction after", any(&|words| words.len() > 3 && directions.contains(words[words.len() - 1]))),
         ("ordinal", any(&|words| words.iter().skip(1).any(|word| word.ends_with("th") && is_number(&word[..word.len() - 2])))),
-        (
-            "glued",
-            any(&|words| words.iter().any(|word| word.len() > 4 && word.starts_with(['e', 'w']) && is_number(&word[1..word.len() - 2]))),
-        ),
+        ("glued", any(&|words| words.iter().any(|word| word.strip_prefix(['n', 's', 'e', 'w']).is_some_and(is_ordinal)))),
         (
             "split",
             any(&|words| words.len() > 3 && words[0].len() == 2 && words[1].len() == 2 && is_number(words[0]) && is_number(words[1])),

@@ -145,7 +145,7 @@ impl Words {
             // A few Vietnamese and Korean family names are half of all; English ones are spread more evenly.
             let flatness = match origin {
                 Origin::Vietnamese | Origin::Korean => 1,
-                Origin::English => 14,
+                Origin::English | Origin::Hispanic => 14,
                 _ => 6,
             };
             (origin, Names { male: list("male", 10), female: list("female", 14), family: list("family", flatness) })
