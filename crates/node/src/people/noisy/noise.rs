@@ -8,47 +8,47 @@ use super::slips;
 use super::words::{Origin, words};
 
 /// Rates of one file, in 10,000 rows. Two files differ in about twice as many of their common people: the module's table has both.
-pub(super) mod rate {
+mod rate {
     /// Left out.
-    pub(in super::super) const NO_GIVEN: u64 = 92;
-    pub(in super::super) const NO_MIDDLE: u64 = 85;
-    pub(in super::super) const NO_FAMILY: u64 = 98;
-    pub(in super::super) const NO_NUMBER: u64 = 112;
-    pub(in super::super) const NO_STREET: u64 = 78;
-    pub(in super::super) const NO_ADDRESS: u64 = 9;
-    pub(in super::super) const NO_UNIT: u64 = 70;
-    pub(in super::super) const NO_CITY: u64 = 92;
-    pub(in super::super) const NO_STATE: u64 = 108;
+    pub(super) const NO_GIVEN: u64 = 92;
+    pub(super) const NO_MIDDLE: u64 = 85;
+    pub(super) const NO_FAMILY: u64 = 98;
+    pub(super) const NO_NUMBER: u64 = 112;
+    pub(super) const NO_STREET: u64 = 78;
+    pub(super) const NO_ADDRESS: u64 = 9;
+    pub(super) const NO_UNIT: u64 = 70;
+    pub(super) const NO_CITY: u64 = 92;
+    pub(super) const NO_STATE: u64 = 108;
     /// Something that is none, in place of it.
-    pub(in super::super) const FAKE_GIVEN: u64 = 75;
-    pub(in super::super) const FAKE_FAMILY: u64 = 75;
-    pub(in super::super) const FAKE_ADDRESS: u64 = 10;
+    pub(super) const FAKE_GIVEN: u64 = 75;
+    pub(super) const FAKE_FAMILY: u64 = 75;
+    pub(super) const FAKE_ADDRESS: u64 = 10;
     /// The first letter alone.
-    pub(in super::super) const INITIAL: u64 = 26;
-    pub(in super::super) const NICKNAME: u64 = 290;
+    pub(super) const INITIAL: u64 = 26;
+    pub(super) const NICKNAME: u64 = 290;
     /// Another letter.
-    pub(in super::super) const MIDDLE: u64 = 15;
+    pub(super) const MIDDLE: u64 = 15;
     /// Of somebody else in the household.
-    pub(in super::super) const OTHERS_GIVEN: u64 = 12;
+    pub(super) const OTHERS_GIVEN: u64 = 12;
     /// Keys, scanners, ears, for each name and the street.
-    pub(in super::super) const KEYBOARD: u64 = 42;
-    pub(in super::super) const SCANNER: u64 = 20;
-    pub(in super::super) const EAR: u64 = 19;
-    pub(in super::super) const STREET_SLIPS: u64 = 2;
-    pub(in super::super) const DIGIT: u64 = 52;
-    pub(in super::super) const DIGIT_AS_LETTER: u64 = 12;
-    pub(in super::super) const UNIT_SLIP: u64 = 140;
-    pub(in super::super) const CITY_SLIP: u64 = 108;
-    pub(in super::super) const OTHER_STATE: u64 = 104;
+    pub(super) const KEYBOARD: u64 = 42;
+    pub(super) const SCANNER: u64 = 20;
+    pub(super) const EAR: u64 = 19;
+    pub(super) const STREET_SLIPS: u64 = 2;
+    pub(super) const DIGIT: u64 = 52;
+    pub(super) const DIGIT_AS_LETTER: u64 = 12;
+    pub(super) const UNIT_SLIP: u64 = 140;
+    pub(super) const CITY_SLIP: u64 = 108;
+    pub(super) const OTHER_STATE: u64 = 104;
     /// Not measured: the simulation has no errors in ZIP codes, and writes every place in one way.
-    pub(in super::super) const NO_ZIP: u64 = 20;
-    pub(in super::super) const ZIP_DIGIT: u64 = 20;
-    pub(in super::super) const ZIP_SWAPPED: u64 = 10;
-    pub(in super::super) const ZIP_PLUS_FOUR: u64 = 100;
+    pub(super) const NO_ZIP: u64 = 20;
+    pub(super) const ZIP_DIGIT: u64 = 20;
+    pub(super) const ZIP_SWAPPED: u64 = 10;
+    pub(super) const ZIP_PLUS_FOUR: u64 = 100;
     /// Of those that begin with one.
-    pub(in super::super) const ZERO_LOST: u64 = 1_000;
-    pub(in super::super) const OTHER_MANNER: u64 = 180;
-    pub(in super::super) const UPPER_CASE: u64 = 200;
+    pub(super) const ZERO_LOST: u64 = 1_000;
+    pub(super) const OTHER_MANNER: u64 = 180;
+    pub(super) const UPPER_CASE: u64 = 200;
 }
 
 const FAKE_GIVEN: [&str; 22] = [
