@@ -6,6 +6,7 @@ pub mod authority;
 pub mod clock;
 pub mod compare;
 pub mod dalek;
+pub mod linkage;
 pub mod machine;
 pub mod people;
 pub mod plot;

@@ -1,5 +1,5 @@
 //! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process, `compare` beside other programs;
-//! `people` writes noisy people.
+//! `people` writes noisy people, `linkage` says how well rulesets link.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use oblink_benches::amount::amount;
 use oblink_benches::authority;
 use oblink_benches::compare::{self, Peer};
-use oblink_benches::{people, plot, ratios, scale};
+use oblink_benches::{linkage, people, plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
 use oblink_node::engine;
 use oblink_node::failure::{Exit, Failure};
@@ -38,6 +38,8 @@ enum Command {
     Authority(AuthorityArgs),
     /// Noisy households with movers: pairs.csv and records.csv with the truth of both, for tests of linkage.
     People(PeopleArgs),
+    /// How well rulesets link: recall and precision on pairs and records of which the truth is known.
+    Linkage(LinkageArgs),
     /// A picture of what `scale` cost at several sizes.
     Plot(PlotArgs),
 }
@@ -129,6 +131,28 @@ struct CompareArgs {
 }
 
 #[derive(Args, Debug)]
+struct LinkageArgs {
+    /// The verifier's pairs.
+    #[arg(long, value_name = "FILE")]
+    pairs: PathBuf,
+    /// The holder's records.
+    #[arg(long, value_name = "FILE")]
+    records: PathBuf,
+    /// Who the pairs are: a CSV file with the columns id and person, and maybe address and origin.
+    #[arg(long, value_name = "FILE")]
+    pairs_truth: PathBuf,
+    /// Who the records are, likewise.
+    #[arg(long, value_name = "FILE")]
+    records_truth: PathBuf,
+    /// A ruleset of this build, or a file of an own one (.toml); may be repeated. By default all of this build.
+    #[arg(long = "ruleset", value_name = "NAME")]
+    rulesets: Vec<String>,
+    /// Draw recall and precision in FILE as well: an SVG, or a page where it ends in .html.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 struct RatioArgs {
     /// Rounds, in each of which each side is measured twice.
     #[arg(long, default_value = "11", value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "R")]
@@ -172,6 +196,9 @@ fn main() -> ExitCode {
             authority::run(pairs, records, rounds, &reporter).map_err(|error| Failure::input("authority", format!("{error:#}")))
         }
         Command::People(PeopleArgs { pairs, records, seed, out }) => people::run(pairs, records, seed, &out, &reporter),
+        Command::Linkage(LinkageArgs { pairs, records, pairs_truth, records_truth, rulesets, chart }) => {
+            linkage::run(&linkage::Options { pairs, records, pairs_truth, records_truth, rulesets, chart }, &reporter)
+        }
         Command::Plot(PlotArgs { files, output }) => plot::run(&files, &output)
             .map(|runs| reporter.answer(&format!("{runs} runs drawn in {}", output.display())))
             .map_err(|error| Failure::input("plot", format!("{error:#}"))),

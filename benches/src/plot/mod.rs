@@ -11,7 +11,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::clock::median;
-use chart::{Curve, Figure, Panel};
+pub(crate) use chart::{Curve, Figure, Panel};
+#[cfg(test)]
+pub(crate) use svg::tests::assert_well_formed;
+pub(crate) use svg::{CURVES, draw, escape};
 
 /// A curve's name, and where its figure stands in an object of `scale --json`.
 type Measure = (&'static str, &'static str);
@@ -40,7 +43,7 @@ pub fn run(files: &[PathBuf], output: &Path) -> Result<usize> {
         let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
         runs.extend(read(&text).with_context(|| file.display().to_string())?);
     }
-    let picture = svg::draw(&figure(&runs)?);
+    let picture = draw(&figure(&runs)?);
     fs::write(output, picture).with_context(|| format!("{} cannot be written", output.display()))?;
     Ok(runs.len())
 }
@@ -78,16 +81,17 @@ fn figure(runs: &[Value]) -> Result<Figure> {
             .filter(|(records, figure)| *records > 0.0 && *figure > 0.0)
             .collect(),
     };
+    let is_tenth = runs.iter().all(|run| run["pairs"].as_u64().map(|pairs| pairs * 10) == run["records"].as_u64());
     let panel = |title: &str, unit: &str, measures: &[Measure]| Panel {
         title: title.to_owned(),
         unit: unit.to_owned(),
+        across: if is_tenth { "records held (submitted pairs: a tenth)" } else { "records held" }.to_owned(),
+        is_linear: false,
         curves: measures.iter().map(curve).collect(),
     };
-    let is_tenth = runs.iter().all(|run| run["pairs"].as_u64().map(|pairs| pairs * 10) == run["records"].as_u64());
     Ok(Figure {
         title: "oblink: cost by size".to_owned(),
         description: describe(runs, sizes.len()),
-        across: if is_tenth { "records held (submitted pairs: a tenth)" } else { "records held" }.to_owned(),
         panels: vec![panel("Time", "seconds", &SECONDS), panel("Peak memory", "MB", &MEMORY)],
     })
 }
@@ -137,7 +141,7 @@ mod tests {
         fs::write(&lines, format!("{}\n\n{}\n{}\n", object(10_000, 0.5), object(100_000, 5.0), object(7_000_000, 300.0))).unwrap();
         assert_eq!(run(&[lines], &picture).unwrap(), 3);
         let text = fs::read_to_string(&picture).unwrap();
-        svg::tests::assert_well_formed(&text);
+        assert_well_formed(&text);
         for part in ["10k", "100k", "1M", "7M", "seconds", "&lt;fast&gt; &amp;", "verifier's", "a tenth"] {
             assert!(text.contains(part), "{part}");
         }
@@ -171,6 +175,6 @@ mod tests {
     fn other_shares_of_pairs_are_not_called_a_tenth() {
         let mut run = object(10_000, 1.0);
         run["pairs"] = json!(10_000);
-        assert!(!figure(&[run, object(20_000, 1.0)]).unwrap().across.contains("tenth"));
+        assert!(!figure(&[run, object(20_000, 1.0)]).unwrap().panels[0].across.contains("tenth"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Axis, Curve, Figure, Panel, label};
+use super::chart::{Axis, Curve, Figure, Panel};
 
 const WIDTH: f64 = 940.0;
 /// Of a panel's field.
@@ -45,10 +45,10 @@ text{fill:#e6edf3}
 }
 ";
 /// As many curves as a panel can tell apart.
-const CURVES: usize = 5;
+pub(crate) const CURVES: usize = 5;
 
 /// Text as it may stand in an element or an attribute. What XML cannot say at all is left out.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -65,7 +65,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The picture, a whole file.
-pub(super) fn draw(figure: &Figure) -> String {
+pub(crate) fn draw(figure: &Figure) -> String {
     let legend = figure.panels.iter().map(|panel| panel.curves.len()).max().unwrap_or(0);
     let height = TOP + FIELD.1 + TO_LEGEND + LINE * legend as f64;
     let mut svg = String::new();
@@ -80,7 +80,7 @@ pub(super) fn draw(figure: &Figure) -> String {
     );
     text(&mut svg, (LEFT, 30.0), "start", "title", &figure.title);
     for (number, panel) in figure.panels.iter().enumerate() {
-        draw_panel(&mut svg, LEFT + STEP * number as f64, panel, &figure.across);
+        draw_panel(&mut svg, LEFT + STEP * number as f64, panel);
     }
     svg.push_str("</svg>\n");
     svg
@@ -90,9 +90,10 @@ fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, class: &str, content
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" class=\"{class}\">{}</text>", escape(content));
 }
 
-fn draw_panel(svg: &mut String, left: f64, panel: &Panel, across: &str) {
+fn draw_panel(svg: &mut String, left: f64, panel: &Panel) {
     let points = || panel.curves.iter().flat_map(|curve| curve.points.iter().copied());
-    let (x_axis, y_axis) = (Axis::tight(points().map(|point| point.0)), Axis::round(points().map(|point| point.1)));
+    let (along, up) = (points().map(|point| point.0), points().map(|point| point.1));
+    let (x_axis, y_axis) = if panel.is_linear { (Axis::linear(along), Axis::linear(up)) } else { (Axis::tight(along), Axis::round(up)) };
     let (width, height) = FIELD;
     let x = |value: f64| left + width * x_axis.place(value);
     let y = |value: f64| TOP + height * (1.0 - y_axis.place(value));
@@ -110,15 +111,15 @@ fn draw_panel(svg: &mut String, left: f64, panel: &Panel, across: &str) {
     for value in x_axis.labels() {
         let at = x(value);
         let _ = writeln!(svg, "<line x1=\"{at:.1}\" y1=\"{bottom}\" x2=\"{at:.1}\" y2=\"{}\" class=\"frame\"/>", bottom + 5.0);
-        text(svg, (at, bottom + 19.0), "middle", "tick", &label(value));
+        text(svg, (at, bottom + 19.0), "middle", "tick", &x_axis.label(value));
     }
     for value in y_axis.labels() {
         let at = y(value);
         let _ = writeln!(svg, "<line x1=\"{}\" y1=\"{at:.1}\" x2=\"{left}\" y2=\"{at:.1}\" class=\"frame\"/>", left - 5.0);
-        text(svg, (left - 9.0, at + 4.0), "end", "tick", &label(value));
+        text(svg, (left - 9.0, at + 4.0), "end", "tick", &y_axis.label(value));
     }
     text(svg, (left, TOP - 12.0), "start", "panel", &format!("{}, {}", panel.title, panel.unit));
-    text(svg, (left + width / 2.0, bottom + 40.0), "middle", "unit", across);
+    text(svg, (left + width / 2.0, bottom + 40.0), "middle", "unit", &panel.across);
     for (number, curve) in panel.curves.iter().take(CURVES).enumerate() {
         draw_curve(svg, number, curve, x, y);
         let line = bottom + TO_LEGEND + LINE * number as f64;
@@ -163,11 +164,11 @@ fn mark(svg: &mut String, number: usize, x: f64, y: f64) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Elements are closed in the order they were opened, attributes are quoted, no bare `<` or `&`.
-    pub(in super::super) fn assert_well_formed(svg: &str) {
+    pub(crate) fn assert_well_formed(svg: &str) {
         let (mut open, mut rest) = (Vec::new(), svg);
         while let Some(at) = rest.find('<') {
             let (before, tag) = rest.split_at(at);
@@ -209,10 +210,11 @@ pub(super) mod tests {
         Figure {
             title: "a <b> & \"c\"".to_owned(),
             description: "nul\0 and ]]> and 'quotes'".to_owned(),
-            across: "records".to_owned(),
             panels: vec![Panel {
                 title: "Time".to_owned(),
                 unit: "s".to_owned(),
+                across: "records".to_owned(),
+                is_linear: false,
                 curves: vec![curve("<x>"), curve("y, on the clock"), curve("z")],
             }],
         }
