@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compare;
 pub mod dalek;
 pub mod machine;
+pub mod people;
 pub mod plot;
 pub mod ratios;
 pub mod sample;
