@@ -23,6 +23,7 @@ pub mod report;
 mod request_view;
 pub mod results;
 pub mod rows;
+mod ruleset;
 mod space;
 mod ssh_keygen;
 mod tokens;

@@ -10,6 +10,7 @@ mod heads;
 mod input;
 mod kept;
 mod line;
+mod pairs;
 mod progress;
 mod question;
 mod request;
