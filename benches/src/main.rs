@@ -68,6 +68,12 @@ struct ScaleArgs {
     /// Seed of the generated people.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
+    /// The ruleset: a built-in one's name, or a file that ends in .toml.
+    #[arg(long, default_value = "us-exact-1", value_name = "NAME|FILE.toml")]
+    ruleset: String,
+    /// People as they are really written: misspelled, moved, under nicknames, with fields missing.
+    #[arg(long)]
+    noisy: bool,
     /// Work in DIR and keep it, instead of in a temporary directory.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -180,8 +186,8 @@ fn main() -> ExitCode {
     }
     let done = match cli.command {
         Command::Scale(args) => {
-            let ScaleArgs { pairs, records, seed, keep, series, append } = args;
-            let demo = DemoCli { output: cli.output, pairs, records, seed, write_sample: None, keep, command: None };
+            let ScaleArgs { pairs, records, seed, ruleset, noisy, keep, series, append } = args;
+            let demo = DemoCli { output: cli.output, pairs, records, seed, ruleset, noisy, write_sample: None, keep, command: None };
             if series.is_empty() {
                 scale::run(&demo, append.as_deref(), &reporter)
             } else {

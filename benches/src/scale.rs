@@ -33,7 +33,8 @@ pub fn run(cli: &DemoCli, append: Option<&Path>, reporter: &Reporter) -> Result<
 /// As [`run`]; what was measured before stays in `append`.
 pub fn series(cli: &DemoCli, records: &[u64], append: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
     for records in records {
-        let mut one = DemoCli { output: cli.output.clone(), keep: None, write_sample: None, command: None, ..*cli };
+        let (output, ruleset) = (cli.output.clone(), cli.ruleset.clone());
+        let mut one = DemoCli { output, ruleset, keep: None, write_sample: None, command: None, ..*cli };
         (one.records, one.pairs) = (*records, (*records / 10).max(1));
         run(&one, append, reporter)?;
     }
@@ -83,8 +84,16 @@ fn table(o: &Outcome) -> String {
         format!("{phase:<9} {role:<9} {wall_s:>9.2} {cpu_s:>9.2} {:>12.2} {rss_mb:>9.1}\n", per(cpu_s * 1e6, items))
     };
     let mut text = format!(
-        "{} pairs against {} records: {} matches, {} expected, {} false, {} missed\n\n",
-        o.pairs, o.records, o.matches, o.expected_matches, o.false_matches, o.missed_matches
+        "{} pairs against {} records under {} ({} tokens a pair, {:.1} a record): {} matches, {} expected, {} false, {} missed\n\n",
+        o.pairs,
+        o.records,
+        o.ruleset,
+        o.tokens_per_pair,
+        o.tokens_per_record,
+        o.matches,
+        o.expected_matches,
+        o.false_matches,
+        o.missed_matches
     );
     text.push_str("phase     role         wall s     cpu s   cpu µs/item  peak MB\n");
     text.push_str(&row("seal", "holder", o.seal_s, o.seal_cpu_s, o.records, o.seal_peak_rss_mb));
@@ -109,10 +118,16 @@ fn table(o: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use oblink_linkage::RulesetClass;
+
     use super::*;
 
     fn outcome() -> Outcome {
         Outcome {
+            ruleset: "us-exact-1".to_owned(),
+            class: RulesetClass::ConfirmAddress,
+            tokens_per_pair: 1,
+            tokens_per_record: 1.0,
             pairs: 10,
             records: 100,
             submitted: 8,

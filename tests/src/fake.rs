@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use oblink_session::authority::Policy;
+use oblink_session::authority::{BuiltInRulesets, Policy};
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::holder::{HolderContext, HolderHandshake, HolderSession, House};
 use oblink_session::statement::StatementKey;
@@ -224,6 +224,7 @@ async fn converse(connection: &Connection, keys: Keys, verifier: [u8; 32], home:
     let house = House {
         policy: policy.as_ref(),
         countersignatures: signed.into_iter().map(|row| row.signature).collect(),
+        rulesets: &BuiltInRulesets,
         offer: Some(epoch.offer.clone()),
         now_unix_ms: now_unix_ms(),
     };

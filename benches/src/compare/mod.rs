@@ -68,6 +68,8 @@ pub fn run(options: &Options, output: &OutputArgs, reporter: &Reporter) -> Resul
         pairs: options.pairs,
         records: options.records,
         seed: options.seed,
+        ruleset: "us-exact-1".to_owned(),
+        noisy: false,
         write_sample: None,
         keep: None,
         command: None,

@@ -24,6 +24,7 @@ pub mod report;
 mod request_view;
 pub mod results;
 pub mod rows;
+mod ruleset;
 mod ruleset_cmd;
 mod space;
 mod ssh_keygen;

@@ -3,7 +3,10 @@
 use oblink_linkage::{Name, NotSubmitted, Row, Ruleset, Side, TokenArena};
 
 use crate::failure::Failure;
-use crate::rows::{NameFields, RowChunk, RowView};
+use crate::rows::{CHUNK_ROWS_MAX, NameFields, RowChunk, RowView};
+
+/// Bytes that a token has about.
+const TOKEN_BYTES_ABOUT: usize = 128;
 
 /// A chunk's tokens, and for each row how many of them are its own or why it has none.
 #[derive(Debug)]
@@ -11,18 +14,32 @@ pub(crate) struct ChunkTokens {
     /// All tokens of the chunk, row by row.
     pub(crate) tokens: TokenArena,
     /// For each row: its tokens, or the reason word.
-    pub(crate) rows: Vec<Result<u16, &'static str>>,
+    pub(crate) rows: Vec<Result<usize, &'static str>>,
 }
 
-/// Tokenises a chunk of pairs under a ruleset. A row that has a problem of its own, or that the ruleset refuses, gives a reason and no token.
+/// The rows that a chunk should have under a ruleset at most: so many that its tokens are about as many under any.
+pub(crate) fn rows_at_once(ruleset: &Ruleset) -> usize {
+    (CHUNK_ROWS_MAX / usize::from(ruleset.tokens_per_pair()).max(1)).max(1)
+}
+
+/// An arena with room for the tokens of so many rows of that side; what is more than that grows it.
+pub(crate) fn arena_for(ruleset: &Ruleset, side: Side, rows: usize) -> TokenArena {
+    let per_pair = usize::from(ruleset.tokens_per_pair());
+    // A record has a token for each form in which a pair may ask for it.
+    let per_row = if per_pair > 1 && side != Side::Verifier { per_pair * 4 } else { per_pair };
+    TokenArena::with_capacity(rows * per_row, rows * per_row * TOKEN_BYTES_ABOUT)
+}
+
+/// Tokenises a chunk under a ruleset. A row that has a problem of its own, or that the ruleset refuses, gives a reason and no token.
 #[must_use]
-pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk) -> ChunkTokens {
-    let mut tokens = TokenArena::with_capacity(chunk.len() * usize::from(ruleset.tokens_per_pair()), chunk.len() * 128);
+pub(crate) fn tokenize(ruleset: &Ruleset, chunk: &RowChunk, side: impl Fn(&RowView<'_>) -> Side) -> ChunkTokens {
+    let first = chunk.row(0).map_or(Side::Verifier, |view| side(&view));
+    let mut tokens = arena_for(ruleset, first, chunk.len());
     let rows = chunk
         .iter()
         .map(|view| {
             let before = tokens.len();
-            tokenize_row(ruleset, Side::Verifier, &view, &mut tokens).map(|()| (tokens.len() - before) as u16)
+            tokenize_row(ruleset, side(&view), &view, &mut tokens).map(|()| tokens.len() - before)
         })
         .collect();
     ChunkTokens { tokens, rows }

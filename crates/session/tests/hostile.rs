@@ -3,6 +3,7 @@
 
 mod pair;
 
+use oblink_session::authority::BuiltInRulesets;
 use oblink_session::error::{Error, Incompatibility, Misbehaviour, Refusal, RefusalCode};
 use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::holder::{HolderHandshake, House};
@@ -56,7 +57,7 @@ fn a_verifier_without_a_sealed_set_is_told_so() {
     let mut pair = Pair::new(5, 1, 4);
     let hello = pair.handshake().hello(NOW).unwrap();
     let received = HolderHandshake::new(pair.holder.clone(), pair.verifier.fingerprint).receive_hello(&hello, NOW).unwrap();
-    let house = House { policy: None, countersignatures: Vec::new(), offer: None, now_unix_ms: NOW };
+    let house = House { policy: None, countersignatures: Vec::new(), rulesets: &BuiltInRulesets, offer: None, now_unix_ms: NOW };
     let error = received.decide(house, &mut pair.rng).unwrap_err();
     assert_eq!(code(&error), RefusalCode::NotSealed);
 }

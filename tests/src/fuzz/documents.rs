@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use oblink_session::authority::{
-    AllowedSigners, Change, Facts, InForce, Namespace, Policy, Proposal, Signature, approve, authorise, compare,
+    AllowedSigners, BuiltInRulesets, Change, Facts, InForce, Namespace, Policy, Proposal, Signature, approve, authorise, compare,
 };
 use oblink_session::limits::{PAIRS_MAX, TIME_UNIX_MS_MAX};
 use oblink_session::receipt::Receipt;
@@ -190,6 +190,7 @@ fn authorised(input: &mut Input<'_>) {
         holder: &parties.holder.fingerprint,
         verifier: &parties.verifier.fingerprint,
         request: &asked.request,
+        rulesets: &BuiltInRulesets,
         signatures: &asked.signatures,
         countersignatures: &asked.countersignatures,
         set_as_of: parties.offer.descriptor.as_of,

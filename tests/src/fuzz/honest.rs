@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use oblink_session::authority::BuiltInRulesets;
 use oblink_session::epoch::EpochKeys;
 use oblink_session::error::Error;
 use oblink_session::head::LogHead;
@@ -150,6 +151,7 @@ pub(super) fn admit<L: Ledger>(
     let house = House {
         policy: with_policy.then_some(&parties.policy),
         countersignatures: if known { parties.signed.countersignatures.clone() } else { Vec::new() },
+        rulesets: &BuiltInRulesets,
         offer: Some(parties.offer.clone()),
         now_unix_ms,
     };

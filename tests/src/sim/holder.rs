@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use oblink_session::authority::BuiltInRulesets;
 use oblink_session::epoch::{EpochKeys, EpochSeed};
 use oblink_session::error::{Error, Refusal, RefusalCode};
 use oblink_session::holder::{
@@ -364,6 +365,7 @@ impl Holder {
         let house = House {
             policy: ctx.plan.signed.then(parties::policy),
             countersignatures: Vec::new(),
+            rulesets: &BuiltInRulesets,
             offer: epoch.as_ref().map(|epoch| epoch.set.offer().clone()),
             now_unix_ms: clock.max(self.book.look().time_unix_ms()?),
         };

@@ -16,6 +16,7 @@ mod lists;
 mod policies;
 mod receipts;
 mod rollback;
+mod rulesets;
 mod said;
 mod signatures;
 mod suspensions;

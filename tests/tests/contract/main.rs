@@ -3,6 +3,7 @@
 
 mod checking;
 mod files;
+mod keyed;
 mod looking;
 mod metrics;
 mod parties;

@@ -71,7 +71,13 @@ pub struct DemoCli {
     /// Seed of the generated people: the same seed gives the same files.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub seed: u64,
-    /// Write pairs.csv and records.csv into DIR and run nothing.
+    /// The rules by which rows become comparable: a built-in ruleset, or a file of one's own.
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = RULESET)]
+    pub ruleset: String,
+    /// People as they are really written: misspelled, moved, under nicknames, with fields missing.
+    #[arg(long)]
+    pub noisy: bool,
+    /// Write pairs.csv and records.csv into DIR and run nothing; with --noisy also who is behind each row.
     #[arg(long, value_name = "DIR")]
     pub write_sample: Option<PathBuf>,
     /// Work in DIR and keep it, instead of in a temporary directory.
@@ -300,8 +306,8 @@ pub struct SealArgs {
     /// Seal for this trusted verifier alone; may be given several times. Without it, for each that is trusted.
     #[arg(long, value_name = "LABEL", action = ArgAction::Append)]
     pub peer: Vec<String>,
-    /// The rules by which rows become comparable.
-    #[arg(long, value_name = "NAME", default_value = RULESET)]
+    /// The rules by which rows become comparable: a built-in ruleset, or a file of one's own. Both sides need the same.
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = RULESET)]
     pub ruleset: String,
     /// The date up to which the records are kept; the verifier is told.
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -378,8 +384,8 @@ pub struct CheckArgs {
     /// Which trusted holder this is; needed where several are trusted.
     #[arg(long, value_name = "LABEL")]
     pub peer: Option<String>,
-    /// The rules by which rows become comparable.
-    #[arg(long, value_name = "NAME", default_value = RULESET)]
+    /// The rules by which rows become comparable: a built-in ruleset, or a file of one's own. Both sides need the same.
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = RULESET)]
     pub ruleset: String,
     /// How long to wait for the holder to answer at all.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]

@@ -77,8 +77,8 @@ pub struct RequestNewArgs {
     /// What the holder is told of the result: none, count or matched-tags.
     #[arg(long, value_name = "WHAT", default_value = "none", value_parser = disclosure)]
     pub disclosure: Disclosure,
-    /// The rules by which rows become comparable.
-    #[arg(long, value_name = "NAME", default_value = RULESET)]
+    /// The rules by which rows become comparable: a built-in ruleset, or a file of one's own. Both sides need the same.
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = RULESET)]
     pub ruleset: String,
     /// The directory to make for the request; new or empty.
     #[arg(long, value_name = "DIR")]
@@ -103,6 +103,9 @@ pub struct RequestShowArgs {
     /// The column that tells persons apart, as when the request was made.
     #[arg(long, value_name = "COLUMN", requires = "verify")]
     pub person_id: Option<String>,
+    /// The request's ruleset, where it is not built in and its ruleset.toml does not lie beside the request.
+    #[arg(long, value_name = "FILE.toml", requires = "verify")]
+    pub ruleset: Option<String>,
     /// How the file is to be read.
     #[command(flatten)]
     pub format: CsvFormatArgs,
@@ -187,6 +190,9 @@ pub struct AuditArgs {
     /// The allowed signers of that policy.
     #[arg(long, value_name = "FILE", requires = "policy")]
     pub allowed_signers: Option<PathBuf>,
+    /// The request's ruleset, where it is not built in and its ruleset.toml does not lie beside the request.
+    #[arg(long, value_name = "FILE.toml")]
+    pub ruleset: Option<String>,
     /// The column that tells persons apart, as when the request was made.
     #[arg(long, value_name = "COLUMN")]
     pub person_id: Option<String>,
@@ -219,6 +225,9 @@ pub struct AuditSampleArgs {
     /// The draw's seed, as the auditor gives it; the system's randomness where nothing is said.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// The request's ruleset, where it is not built in and its ruleset.toml does not lie beside the request.
+    #[arg(long, value_name = "FILE.toml")]
+    pub ruleset: Option<String>,
     /// Where the opened rows go. They are personal data.
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
@@ -245,6 +254,9 @@ pub struct AuditOpenArgs {
     /// The number of rows that you asked for: the sample must have as many, or all pairs where there are fewer.
     #[arg(long, value_name = "N")]
     pub n: Option<u64>,
+    /// The request's ruleset, where it is not built in and its ruleset.toml does not lie beside the request.
+    #[arg(long, value_name = "FILE.toml")]
+    pub ruleset: Option<String>,
 }
 
 fn text(text: &str) -> Result<String, &'static str> {

@@ -14,13 +14,11 @@ use serde_json::json;
 
 use crate::cli::DemoCli;
 use crate::failure::{Failure, io_cause};
-use crate::people::{expected_matches, write_sample};
+use crate::people::{expected_matches, write_noisy, write_sample};
 use crate::report::Reporter;
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::choose;
 pub use outcome::Outcome;
 use peers::{Peers, number};
-
-const RULESET: &str = "us-exact-1";
 
 /// Runs the demo, or with `--write-sample` only writes the two files.
 ///
@@ -28,7 +26,7 @@ const RULESET: &str = "us-exact-1";
 /// What the peers fail with; exit 1 where the result is not the plaintext join.
 pub fn run(cli: &DemoCli, reporter: &Reporter) -> Result<(), Failure> {
     if let Some(directory) = &cli.write_sample {
-        let sample = write_sample(directory, cli.pairs, cli.records, cli.seed)?;
+        let sample = write_people(cli, directory)?;
         reporter.json(&json!({ "pairs": sample.pairs, "records": sample.records }));
         reporter.answer(&format!("wrote {} and {}", sample.pairs.display(), sample.records.display()));
         return Ok(());
@@ -82,12 +80,28 @@ impl Drop for WorkDir {
     }
 }
 
+/// Where the people of a demo are.
+struct People {
+    pairs: PathBuf,
+    records: PathBuf,
+}
+
+fn write_people(cli: &DemoCli, directory: &Path) -> Result<People, Failure> {
+    if cli.noisy {
+        let sample = write_noisy(directory, cli.pairs, cli.records, cli.seed)?;
+        return Ok(People { pairs: sample.pairs, records: sample.records });
+    }
+    let sample = write_sample(directory, cli.pairs, cli.records, cli.seed)?;
+    Ok(People { pairs: sample.pairs, records: sample.records })
+}
+
 fn in_directory(cli: &DemoCli, work: &Path, reporter: &Reporter) -> Result<Outcome, Failure> {
+    let ruleset = choose(&cli.ruleset)?.ruleset;
     reporter.note(&format!("generating {} records and {} pairs", cli.records, cli.pairs));
     let began = Instant::now();
-    let sample = write_sample(work, cli.pairs, cli.records, cli.seed)?;
+    let sample = write_people(cli, work)?;
     let generate_s = began.elapsed().as_secs_f64();
-    let peers = Peers::new(work, &cli.output)?;
+    let peers = Peers::new(work, &cli.output, &cli.ruleset)?;
     reporter.note("two agencies make their keys and pin each other's");
     peers.introduce()?;
     reporter.note("the holder seals its records");
@@ -103,11 +117,16 @@ fn in_directory(cli: &DemoCli, work: &Path, reporter: &Reporter) -> Result<Outco
     let served = serving.stop()?;
     reporter.note("comparing with the plaintext join of the two files");
     let began = Instant::now();
-    let expected = expected_matches(&sample.pairs, &sample.records, ruleset_by_name(RULESET)?)?;
+    let expected = expected_matches(&sample.pairs, &sample.records, ruleset)?;
     let (false_matches, missed_matches) = compare(&results, &expected.rows)?;
+    let records = number(&sealed, "records")?;
     let outcome = Outcome {
+        ruleset: ruleset.name().to_owned(),
+        class: ruleset.class(),
+        tokens_per_pair: ruleset.tokens_per_pair(),
+        tokens_per_record: number(&sealed, "tags")? / (records - number(&sealed, "rejected")?).max(1.0),
         pairs: number(&checked, "rows")? as u64,
-        records: number(&sealed, "records")? as u64,
+        records: records as u64,
         submitted: number(&checked, "submitted")? as u64,
         expected_matches: expected.matches,
         matches: number(&checked, "match")? as u64,

@@ -1,12 +1,22 @@
 //! What the demo found, as the command contract's object and in words.
 
+use oblink_linkage::RulesetClass;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::results::Meaning;
 
 /// What the demo found. Times in seconds, sizes in bytes, memory in MB of 10^6 bytes.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The ruleset's name.
+    pub ruleset: String,
+    /// What a match under it means.
+    pub class: RulesetClass,
+    /// Tokens of a pair, T.
+    pub tokens_per_pair: u16,
+    /// Different tags of the set for each record that was sealed.
+    pub tokens_per_record: f64,
     /// Rows of the verifier's file.
     pub pairs: u64,
     /// Rows of the holder's file.
@@ -81,6 +91,9 @@ impl Outcome {
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
+            "ruleset": self.ruleset,
+            "tokens_per_pair": self.tokens_per_pair,
+            "tokens_per_record": self.tokens_per_record,
             "pairs": self.pairs,
             "records": self.records,
             "submitted": self.submitted,
@@ -112,18 +125,28 @@ impl Outcome {
                 self.expected_matches, self.false_matches, self.missed_matches
             )
         };
+        let learned = match self.tokens_per_pair {
+            1 => "one bit a pair: confirmed or not".to_owned(),
+            tokens => {
+                format!("one bit a pair in its results; in its memory, where it looks, which of up to {tokens} forms of a pair are held")
+            }
+        };
         format!(
             "
 Asked     {pairs} pairs against {records} records ({left_out} rows could not be asked; results.csv says why)
 Matched   {matches}: {verdict}
+          under {ruleset} ({class}) a match says: {meaning}
 
-What the verifier learned   one bit a pair: confirmed or not; and the number of sealed tags
+What the verifier learned   {learned}; and the number of sealed tags
 What the holder learned     that {submitted} pairs were asked, by whom, and nothing of whom they name
 What an onlooker learned    that two machines exchanged {mb:.1} MB; the numbers of pairs and of records follow closely from that
 
-Sealing   {seal_s:.1} s, {seal_us:.0} µs of processor time a record, once an epoch; the set is {set_mb:.1} MB, {per_tag:.2} bytes a record
+Sealing   {seal_s:.1} s, {seal_us:.0} µs of processor time a record, once an epoch; the set is {set_mb:.1} MB, {per_tag:.2} bytes a record, {per_record:.1} tags a record
 Session   {session_s:.1} s; verifier {verifier_us:.0} µs and holder {holder_us:.0} µs of processor time a pair; {per_pair:.1} bytes a pair both ways
 Memory    holder {holder_rss:.0} MB, verifier {verifier_rss:.0} MB at most",
+            ruleset = self.ruleset,
+            class = self.class.as_str(),
+            meaning = Meaning::of(self.class.as_str(), self.tokens_per_pair, true).matched,
             pairs = self.pairs,
             records = self.records,
             left_out = self.pairs - self.submitted,
@@ -132,6 +155,7 @@ Memory    holder {holder_rss:.0} MB, verifier {verifier_rss:.0} MB at most",
             mb = (self.bytes_up + self.bytes_down + self.set_bytes) as f64 / 1e6,
             seal_s = self.seal_s,
             seal_us = Self::per(self.seal_cpu_s, self.records),
+            per_record = self.tokens_per_record,
             set_mb = self.set_bytes as f64 / 1e6,
             per_tag = self.set_bytes as f64 / self.records.max(1) as f64,
             session_s = self.session_s,

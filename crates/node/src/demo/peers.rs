@@ -22,18 +22,19 @@ pub(super) struct Peers {
     program: PathBuf,
     holder: PathBuf,
     verifier: PathBuf,
+    ruleset: OsString,
     manner: Vec<&'static str>,
 }
 
 impl Peers {
-    pub(super) fn new(work: &Path, output: &OutputArgs) -> Result<Self, Failure> {
+    pub(super) fn new(work: &Path, output: &OutputArgs, ruleset: &str) -> Result<Self, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::input("program", format!("this program's own file cannot be found: {}", io_cause(&error))))?;
         let mut manner = vec!["--json", "--quiet"];
         if output.no_progress || output.quiet || output.json {
             manner.push("--no-progress");
         }
-        Ok(Self { program, holder: work.join("holder"), verifier: work.join("verifier"), manner })
+        Ok(Self { program, holder: work.join("holder"), verifier: work.join("verifier"), ruleset: ruleset.into(), manner })
     }
 
     fn command(&self, role: &str, arguments: &[OsString]) -> Command {
@@ -73,7 +74,16 @@ impl Peers {
     }
 
     pub(super) fn seal(&self, records: &Path) -> Result<Value, Failure> {
-        self.run("holder", &["seal".into(), "--home".into(), (&self.holder).into(), "--input".into(), records.into()])
+        let arguments = [
+            "seal".into(),
+            "--home".into(),
+            (&self.holder).into(),
+            "--input".into(),
+            records.into(),
+            "--ruleset".into(),
+            self.ruleset.clone(),
+        ];
+        self.run("holder", &arguments)
     }
 
     pub(super) fn check(&self, address: &str, pairs: &Path, results: &Path) -> Result<Value, Failure> {
@@ -87,6 +97,8 @@ impl Peers {
             pairs.into(),
             "--output".into(),
             results.into(),
+            "--ruleset".into(),
+            self.ruleset.clone(),
         ];
         self.run("verifier", &arguments)
     }

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use oblink_linkage::Ruleset;
 use oblink_session::request::to_hex;
 use oblink_store::disk::RealDisk;
 use oblink_store::ledger::{EpochRow, SqliteLedger};
 use oblink_store::sealed::{BuilderOptions, SetBuilder, SetParameters};
 use serde_json::json;
 
+use super::crowds::Placing;
 use super::epochs;
 use super::seal::{Making, PIPELINE_BYTES_PER_CORE, Tally, evaluate_all, pad};
 use crate::cli::HolderAuditArgs;
@@ -19,6 +19,7 @@ use crate::home::{Home, Role};
 use crate::pipeline::cores;
 use crate::report::Reporter;
 use crate::rows::{RowReader, Source};
+use crate::ruleset::HomeRulesets;
 
 /// What is made for the comparison, gone with the value.
 struct Scratch {
@@ -59,19 +60,21 @@ pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure>
     }
     let keys = epochs::read_keys(&home, &args.epoch)?;
     let set = &row.offer.descriptor;
-    let ruleset = Ruleset::all().iter().find(|ruleset| ruleset.digest() == set.ruleset_digest).ok_or_else(|| {
-        Failure::input("unknown_ruleset", "this build does not have the ruleset that was sealed under")
-            .with_hint("use the version of oblink that sealed")
-    })?;
-    let reader = RowReader::open(&Source::from_path(&args.records), &args.format.options())?;
+    let ruleset = HomeRulesets::read(&home)?.of_digest(&set.ruleset_digest)?;
+    let open = || RowReader::open(&Source::from_path(&args.records), &args.format.options());
+    let reader = open()?;
+    let placing = Placing::of(ruleset, &reader, reporter);
     // What an audit makes looks like a killed seal's, too.
     let _at_work = epochs::Sealing::begin(&home)?;
     let scratch = Scratch::of(&home, &args.epoch);
-    let memory_bytes = args.memory.0.saturating_sub(PIPELINE_BYTES_PER_CORE * cores() as u64);
+    let beside = PIPELINE_BYTES_PER_CORE * cores() as u64 + placing.memory_bytes();
+    let memory_bytes = args.memory.0.saturating_sub(beside);
     let builder = SetBuilder::new(Arc::new(RealDisk), &scratch.work, BuilderOptions { memory_bytes })?;
     let mut makings = [Making { peer: None, seed: None, keys, builder, caching: None }];
     let mut tally = Tally::default();
-    let summary = evaluate_all(reader, ruleset, &mut makings, &mut tally, reporter)?;
+    let (crowds, reader) = placing.count(reader, open, ruleset, reporter)?;
+    let bar = placing.verb("sealing", "sealing (2 of 2)");
+    let summary = evaluate_all(reader, ruleset, &crowds, &mut makings, &mut tally, (bar, reporter))?;
     let [Making { keys, mut builder, .. }] = makings;
     let parameters = SetParameters {
         suite: set.suite,
@@ -104,6 +107,9 @@ pub fn audit(args: &HolderAuditArgs, reporter: &Reporter) -> Result<(), Failure>
     }
     let hint = if differs == ["input_sha256"] {
         "the records give the same set, from a file with other bytes: another export of the same, or another order"
+    } else if ruleset.crowd_max().is_some() && !differs.contains(&"input_sha256") {
+        "these are the bytes that were sealed, but maybe not read in the same way: --map, --encoding; and what was sealed from standard input, where \
+         no addresses are counted, is audited so too, with --records - and the file as standard input"
     } else {
         "these are not the records that were sealed, or not read in the same way (--map, --encoding), or the set is not what the ledger says"
     };

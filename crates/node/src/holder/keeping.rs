@@ -63,9 +63,11 @@ fn program(ruleset: &Ruleset) -> String {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    for row in probe_rows() {
+    // Where places do not count there is nothing more to tell builds by.
+    let places: &[Place] = if ruleset.crowd_max().is_some() { &[Place::Quiet, Place::Crowded] } else { &[Place::Quiet] };
+    for (row, place) in probe_rows().flat_map(|row| places.iter().map(move |place| (row, *place))) {
         let mut tokens = TokenArena::default();
-        let outcome = ruleset.tokenize(Side::Holder(Place::Quiet), &row, &mut tokens);
+        let outcome = ruleset.tokenize(Side::Holder(place), &row, &mut tokens);
         part(outcome.map_or_else(NotSubmitted::as_str, |()| "").as_bytes());
         part(&(tokens.len() as u64).to_be_bytes());
         tokens.iter().for_each(&mut part);

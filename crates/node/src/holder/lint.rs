@@ -11,7 +11,7 @@ use crate::lint::{Columns, Looker, Tally, Whose, report};
 use crate::pipeline::for_each_ordered;
 use crate::report::Reporter;
 use crate::rows::{Field, RowReader};
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::choose;
 
 /// What a Rice-coded tag takes beside the bits that its set's size leaves of it, in bits, its share of blocks and header included: as measured.
 const TAG_BITS_BESIDE: f64 = 1.6;
@@ -23,7 +23,7 @@ const SET_BYTES_BESIDE: f64 = 224.0;
 /// # Errors
 /// Exit 3: an input that cannot be read.
 pub fn lint(args: &RecordsLintArgs, reporter: &Reporter) -> Result<(), Failure> {
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let ruleset = choose(&args.ruleset)?.ruleset;
     let mut reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
     let columns = Columns::of(&reader, &args.csv.format);
     let looker = Looker::new(ruleset, Side::Holder(Place::Quiet), reader.has(Field::Id));
@@ -31,7 +31,7 @@ pub fn lint(args: &RecordsLintArgs, reporter: &Reporter) -> Result<(), Failure> 
     let bar = reporter.bytes_bar("reading", reader.bytes_total(), reader.bytes_read());
     for_each_ordered(
         || reader.next_chunk(),
-        |chunk| Ok(looker.look(&chunk, |_, _| Ok(()))),
+        |chunk| Ok(looker.look(&chunk, |_, _, _| Ok(()))),
         |rows| {
             rows.iter().for_each(|(seen, _)| tally.add(seen));
             bar.update();

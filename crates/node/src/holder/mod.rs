@@ -1,6 +1,7 @@
 //! The holder's commands: lint, seal, serve, ledger, policy, suspend, request, epoch, audit, doctor.
 
 mod audit;
+mod crowds;
 mod disclosures;
 mod doctor;
 mod epoch;

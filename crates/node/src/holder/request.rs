@@ -19,6 +19,7 @@ use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
 use crate::home::{Home, Role};
 use crate::report::Reporter;
+use crate::ruleset::HomeRulesets;
 use crate::{request_view, ssh_keygen};
 
 /// The request's file in its directory.
@@ -135,6 +136,7 @@ fn judge(home: &Path, found: &Found, signatures: &[request_view::Found]) -> Resu
                 holder: home.fingerprint().as_bytes(),
                 verifier: &manifest.verifier,
                 request,
+                rulesets: &HomeRulesets::read(&home)?,
                 signatures: &own,
                 countersignatures: &filed.iter().map(|row| row.signature.clone()).collect::<Vec<_>>(),
                 set_as_of: epoch.map_or(0, |epoch| epoch.offer.descriptor.as_of),

@@ -20,6 +20,7 @@ use oblink_store::sealed::{BuilderOptions, SealedSet, SetBuilder, SetParameters,
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::crowds::{Crowds, Placing};
 use super::epochs;
 use super::keeping::{self, Caching};
 use super::operator;
@@ -34,7 +35,8 @@ use crate::pipeline::{cores, for_each_ordered};
 use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::rows::{InputSummary, RowReader, Source};
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::{choose, keep, warn_of_class};
+use crate::tokens::rows_at_once;
 use crate::usage::Usage;
 
 /// Memory that is not the builder's: rows and tokens under way on all cores, and the program.
@@ -120,24 +122,34 @@ impl Tally {
 pub fn seal(args: &SealArgs, reporter: &Reporter) -> Result<(), Failure> {
     let began = Instant::now();
     let home = &Home::open(&args.home.home, Role::Holder)?;
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let chosen = choose(&args.ruleset)?;
+    let ruleset = chosen.ruleset;
     let rules = Rules::read(home)?;
+    if rules.policy.is_none() {
+        warn_of_class(ruleset, reporter);
+    }
     check_as_of(args.as_of)?;
-    let reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
+    let open = || RowReader::open(&args.csv.source(), &args.csv.options());
+    let reader = open()?;
+    let placing = Placing::of(ruleset, &reader, reporter);
     if let Some(rejects) = &args.rejects {
         check_rejects_place(rejects, &args.csv.source())?;
     }
     let sealing = epochs::Sealing::begin(home)?;
-    let mut makings = begin(home, args, ruleset, rules, reporter)?;
+    let mut makings = begin(home, args, ruleset, rules, placing, reporter)?;
     let mut tally = Tally::default();
     if args.rejects.is_some() {
         tally.rejects = Some(csv::Writer::from_writer(Vec::new()));
         write_reject(&mut tally, &["row", "id", "reason"])?;
     }
-    let summary = evaluate_all(reader, ruleset, &mut makings, &mut tally, reporter)?;
+    let (crowds, reader) = placing.count(reader, open, ruleset, reporter)?;
+    let bar = placing.verb("sealing", "sealing (2 of 2)");
+    let summary = evaluate_all(reader, ruleset, &crowds, &mut makings, &mut tally, (bar, reporter))?;
     finish_rejects(args, &summary, tally.rejects.take())?;
     report_rejects(&tally, &summary, reporter);
     check_rejects(args, &tally, &summary)?;
+    // Before any set is in service: `serve` judges requests by it.
+    keep(home, &chosen)?;
     let mut sealed = Vec::new();
     for making in makings {
         sealed.push(finish(home, args, ruleset, rules, making, &summary, &tally, reporter)?);
@@ -198,7 +210,14 @@ fn whom_of(peer: Option<&(String, Fingerprint)>) -> String {
 }
 
 /// Key and builder for each verifier; without one, for whoever comes first (SPEC EPO-2).
-fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, rules: Rules, reporter: &Reporter) -> Result<Vec<Making>, Failure> {
+fn begin(
+    home: &Home,
+    args: &SealArgs,
+    ruleset: &Ruleset,
+    rules: Rules,
+    placing: Placing,
+    reporter: &Reporter,
+) -> Result<Vec<Making>, Failure> {
     let peers = home.peers()?;
     let mut whom: Vec<Option<(String, Fingerprint)>> = Vec::new();
     if args.peer.is_empty() {
@@ -211,7 +230,7 @@ fn begin(home: &Home, args: &SealArgs, ruleset: &Ruleset, rules: Rules, reporter
     if whom.is_empty() {
         whom.push(None);
     }
-    let beside = PIPELINE_BYTES_PER_CORE * cores() as u64;
+    let beside = PIPELINE_BYTES_PER_CORE * cores() as u64 + placing.memory_bytes();
     let memory_bytes = args.memory.0.saturating_sub(beside) / whom.len() as u64;
     whom.into_iter().map(|peer| begin_one(home, args, ruleset, rules, peer, memory_bytes, reporter)).collect()
 }
@@ -272,15 +291,20 @@ fn check_booked(home: &Home, peer: Option<&(String, Fingerprint)>) -> Result<(),
     Ok(())
 }
 
-/// Rows to tags, on all cores.
+/// Rows to tags, on all cores, under a progress bar of this name.
+///
+/// # Errors
+/// As [`RowReader`]'s and [`SetBuilder::push`]; exit 3 where the rows are not those whose places were counted.
 pub(super) fn evaluate_all(
     mut reader: RowReader,
     ruleset: &'static Ruleset,
+    crowds: &Crowds,
     makings: &mut [Making],
     tally: &mut Tally,
-    reporter: &Reporter,
+    (verb, reporter): (&'static str, &Reporter),
 ) -> Result<InputSummary, Failure> {
-    let bar = reporter.bytes_bar("sealing", reader.bytes_total(), reader.bytes_read());
+    let bar = reporter.bytes_bar(verb, reader.bytes_total(), reader.bytes_read());
+    reader.limit_chunks(rows_at_once(ruleset));
     let (mut taggers, mut takers) = (Vec::new(), Vec::new());
     for making in makings {
         // Cores read the keys while this thread fills the builders.
@@ -290,7 +314,7 @@ pub(super) fn evaluate_all(
     }
     for_each_ordered(
         || reader.next_chunk(),
-        |chunk| tag(ruleset, &taggers, chunk),
+        |chunk| tag(ruleset, crowds, &taggers, chunk),
         |Tagged { chunk, rejected, computed }| {
             for ((builder, new), computed) in takers.iter_mut().zip(&computed) {
                 builder.push(&computed.prefixes)?;
@@ -308,7 +332,9 @@ pub(super) fn evaluate_all(
         },
     )?;
     bar.finish();
-    Ok(reader.summary())
+    let summary = reader.summary();
+    crowds.check(&summary)?;
+    Ok(summary)
 }
 
 fn write_reject(tally: &mut Tally, fields: &[&str]) -> Result<(), Failure> {

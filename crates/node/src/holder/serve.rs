@@ -1,5 +1,6 @@
 //! `oblink-holder serve`: answers verifiers until it is told to stop.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,6 +33,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Role};
 use crate::pipeline::cores;
 use crate::report::Reporter;
+use crate::ruleset::{HomeRulesets, warn_of_class};
 
 /// Batches and deliveries at work at a time for each core, in all sessions together.
 const WORK_PER_CORE: usize = 8;
@@ -158,10 +160,18 @@ fn warn_at_start(shared: &Shared) -> Result<(), Failure> {
     }
     warn_of_clock(shared)?;
     match shared.policy()? {
-        None => shared.reporter.warn(&format!(
-            "pilot mode: no policy is applied, so trusted verifiers may ask unsigned, up to {} pairs a session; ledger and receipts say so",
-            shared.context.pilot_pairs_max
-        )),
+        None => {
+            shared.reporter.warn(&format!(
+                "pilot mode: no policy is applied, so trusted verifiers may ask unsigned, up to {} pairs a session; ledger and receipts say so",
+                shared.context.pilot_pairs_max
+            ));
+            let digests: BTreeSet<[u8; 32]> = current.iter().map(|row| row.offer.descriptor.ruleset_digest).collect();
+            let rulesets = HomeRulesets::read(&shared.home)?;
+            rulesets
+                .all()
+                .filter(|ruleset| digests.contains(&ruleset.digest()))
+                .for_each(|ruleset| warn_of_class(ruleset, &shared.reporter));
+        }
         Some(in_force) => {
             shared.reporter.note(&format!("policy {} is in force", &to_hex(&in_force.record.digest)[..16]));
             let peers = shared.home.peers()?;

@@ -29,6 +29,7 @@ use super::work::side_stream;
 use crate::blame::LEDGER_HINT;
 use crate::failure::Failure;
 use crate::frames::{Traffic, receive, receive_end, send};
+use crate::ruleset::HomeRulesets;
 use crate::usage::Usage;
 
 /// How long a verifier may take to say Hello.
@@ -265,9 +266,11 @@ async fn admit(
         let hello = handshake.receive_hello(&hello, now())?;
         let policy = looking.policy().map_err(|failure| cannot_judge(&looking, &failure))?;
         let countersignatures = looking.ledger().countersignatures(&hello.request().digest()).map_err(Failure::from)?;
+        let rulesets = HomeRulesets::read(&looking.home).map_err(|failure| cannot_judge(&looking, &failure))?;
         let house = House {
             policy: policy.as_ref().map(|in_force| &in_force.policy),
             countersignatures: countersignatures.into_iter().map(|row| row.signature).collect(),
+            rulesets: &rulesets,
             offer,
             now_unix_ms: looking.house_time()?,
         };

@@ -121,15 +121,16 @@ pub(super) struct ChunkMaker {
     problems: Vec<Option<RowProblem>>,
     /// Where in `ends` the row under way begins.
     row: usize,
+    rows_max: usize,
 }
 
 impl ChunkMaker {
-    /// For rows from this number on, of about `text_bytes` in all.
-    pub(super) fn new(first_number: u64, layout: RowLayout, text_bytes: usize) -> Self {
+    /// For up to `rows_max` rows from this number on, of about `text_bytes` in all.
+    pub(super) fn new(first_number: u64, layout: RowLayout, text_bytes: usize, rows_max: usize) -> Self {
         // The first chunk may be a small file's only one.
-        let rows = if text_bytes == 0 { 0 } else { CHUNK_ROWS_MAX };
+        let rows = if text_bytes == 0 { 0 } else { rows_max };
         let ends = Vec::with_capacity(rows * layout.fields().len());
-        Self { first_number, layout, text: Vec::with_capacity(text_bytes), ends, problems: Vec::with_capacity(rows), row: 0 }
+        Self { first_number, layout, text: Vec::with_capacity(text_bytes), ends, problems: Vec::with_capacity(rows), row: 0, rows_max }
     }
 
     /// Appends the next field of the row under way. Fields come in the order of the layout.
@@ -175,7 +176,7 @@ impl ChunkMaker {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.problems.len() >= CHUNK_ROWS_MAX || self.text.len() >= CHUNK_TEXT_BYTES
+        self.problems.len() >= self.rows_max || self.text.len() >= CHUNK_TEXT_BYTES
     }
 
     pub(super) fn text_bytes(&self) -> usize {

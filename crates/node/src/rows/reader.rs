@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use encoding_rs::WINDOWS_1252;
 
-use super::chunk::{CHUNK_TEXT_BYTES, ChunkMaker, FIELD_BYTES_MAX, RowChunk, RowProblem};
+use super::chunk::{CHUNK_ROWS_MAX, CHUNK_TEXT_BYTES, ChunkMaker, FIELD_BYTES_MAX, RowChunk, RowProblem};
 use super::columns::{ColumnPlan, Field, RowLayout};
 use super::options::{CsvOptions, Encoding, Source};
 use super::scan::{RECORD_BYTES_MAX, ReadFault, Records, ScanFault};
@@ -31,6 +31,7 @@ pub struct RowReader {
     layout: RowLayout,
     /// Text of the chunk before, and a little more: what the next one will hold.
     text_bytes: usize,
+    chunk_rows_max: usize,
     encoding: Encoding,
     label: String,
     has_header: bool,
@@ -84,6 +85,7 @@ impl RowReader {
             layout: plan.layout(),
             plan,
             text_bytes: 0,
+            chunk_rows_max: CHUNK_ROWS_MAX,
             encoding: options.encoding,
             label,
             has_header: options.columns.is_none(),
@@ -92,6 +94,11 @@ impl RowReader {
             bytes_read: Arc::default(),
             ended: false,
         })
+    }
+
+    /// Hands out chunks of fewer rows, at least one and at most [`CHUNK_ROWS_MAX`]: where much is made of each row, what is under way stays small.
+    pub fn limit_chunks(&mut self, rows: usize) {
+        self.chunk_rows_max = rows.clamp(1, CHUNK_ROWS_MAX);
     }
 
     /// The bytes of the input, where it is a file.
@@ -128,7 +135,7 @@ impl RowReader {
     /// Exit 3, with the number of the row: a quote that is never closed, bytes that are not text in the encoding, a record over
     /// [`RECORD_BYTES_MAX`], a file that cannot be read further; and a file without any row.
     pub fn next_chunk(&mut self) -> Result<Option<RowChunk>, Failure> {
-        let mut chunk = ChunkMaker::new(self.next_number, self.layout, self.text_bytes);
+        let mut chunk = ChunkMaker::new(self.next_number, self.layout, self.text_bytes, self.chunk_rows_max);
         let mut fault = None;
         while !self.ended && !chunk.is_full() {
             match self.records.read() {

@@ -9,14 +9,15 @@ use crate::failure::Failure;
 use crate::lint::of_reason;
 use crate::report::Reporter;
 use crate::rows::{RowChunk, RowReader};
-use crate::tokens::{row_of, ruleset_by_name};
+use crate::ruleset::choose;
+use crate::tokens::row_of;
 
 /// Prints one row's canonical fields and tokens, or why it has none.
 ///
 /// # Errors
 /// Exit 3: an input that cannot be read up to that row, or has fewer rows.
 pub(super) fn explain(args: &RulesetExplainArgs, reporter: &Reporter) -> Result<(), Failure> {
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let ruleset = choose(&args.ruleset)?.ruleset;
     let mut reader = RowReader::open(&args.csv.source(), &args.csv.options())?;
     let mut rows = 0;
     while let Some(chunk) = reader.next_chunk()? {

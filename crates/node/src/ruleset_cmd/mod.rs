@@ -10,7 +10,7 @@ use crate::cli::{HolderRulesetCommand, RulesetCommand, RulesetShowArgs};
 use crate::failure::Failure;
 use crate::report::Reporter;
 use crate::results::Figure;
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::choose;
 
 /// The verifier's.
 ///
@@ -48,7 +48,7 @@ fn list(reporter: &Reporter) {
 }
 
 fn show(args: &RulesetShowArgs, reporter: &Reporter) -> Result<(), Failure> {
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let ruleset = choose(&args.ruleset)?.ruleset;
     let mut object = head(ruleset);
     object["digest"] = to_hex(&ruleset.digest()).into();
     object["meaning"] = class_words(ruleset.class()).into();

@@ -65,7 +65,7 @@ pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
 
     let opening = prepared.opening(&context, &pin)?;
     let Prepared { list, ruleset, blinder, directory, kept, .. } = prepared;
-    let (tokens, batches) = (list.tokens.len() as u64, question.request().batches());
+    let (tokens, batches) = (list.tokens_asked(), question.request().batches());
     let bar = reporter.count_bar("asking", tokens);
     let progress = Progress::new(kept, opening.run, opening.superseded, &context, tokens, bar)?;
     if progress.is_admitted() {

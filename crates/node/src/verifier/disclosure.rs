@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use oblink_quic::{Fingerprint, Options, dial};
 use oblink_session::disclosure::disclosure_frames;
 use oblink_session::error::RefusalCode;
+use oblink_session::limits::EPOCH_EVALUATIONS_MAX;
 use oblink_session::request::Disclosure;
 use oblink_session::statement::StatementKey;
 use oblink_session::transcript::Authority;
@@ -25,8 +26,8 @@ use crate::files::{mode_within, sync_directory, write_atomically};
 use crate::frames::{Traffic, send};
 use crate::home::Home;
 
-/// The most bytes that are kept: 2^27 tags of 16 bytes.
-const PENDING_BYTES_MAX: usize = 1 << 31;
+/// The most bytes that are kept: all tags that one epoch allows, of 16 bytes, and their frames'.
+const PENDING_BYTES_MAX: usize = (EPOCH_EVALUATIONS_MAX as usize) * 17;
 
 /// With these the holder decides on what it was told itself: it says the same whenever it is told so again. The others, such as a suspension, pass.
 const FINAL: [RefusalCode; 6] = [

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use oblink_linkage::{DUMMY_RULE, ExplainedToken};
+use oblink_linkage::Ruleset;
 use oblink_quic::{Fingerprint, Options, dial};
 use oblink_session::authority::{Facts, Namespace, Policy, authorise};
 use oblink_session::limits::{BATCH_TOKENS_DEFAULT, SESSION_TOKENS_MAX_DEFAULT};
@@ -57,7 +57,7 @@ pub(super) fn dry_run(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failu
     let asked = Asked::of(&ready, &signatures);
     let request = directory.as_ref().map(|directory| of_request(directory, &signatures)).transpose()?;
     let verdict = match (&policy, &ready.question) {
-        (Some(policy), Some(question)) => Some(Verdict::of(policy, &home, &pin, question.request(), signatures)),
+        (Some(policy), Some(question)) => Some(Verdict::of(policy, ready.ruleset, &home, &pin, question.request(), signatures)),
         _ => None,
     };
     let holder = reach(args, &home, pin).map_err(|failure| failure.with_context(label));
@@ -117,8 +117,7 @@ struct Asked {
 impl Asked {
     fn of(ready: &Ready, signatures: &[Found]) -> Self {
         let list = &ready.list;
-        let of_padding = list.padding * u64::from(ready.ruleset.tokens_per_pair());
-        let dummies = list.tokens.iter().filter(|token| ExplainedToken::rule_of(token) == Some(DUMMY_RULE)).count() as u64;
+        let dummies = list.pairs * u64::from(ready.ruleset.tokens_per_pair()) - list.own_tokens;
         let Some(request) = ready.question.as_ref().map(|question| question.request()) else {
             return Self { tokens: 0, dummies: 0, batches: 0, bytes_up: 0, bytes_down: 0 };
         };
@@ -128,7 +127,7 @@ impl Asked {
         let hello = request.bytes().len() as u64 + signatures.iter().map(|found| found.bytes.len() as u64).sum::<u64>();
         Self {
             tokens,
-            dummies: dummies.saturating_sub(of_padding),
+            dummies,
             batches,
             bytes_up: tokens * POINT_BYTES + batches * (BATCH_BYTES.0 + path) + hello + SESSION_BYTES.0,
             bytes_down: tokens * POINT_BYTES + batches * BATCH_BYTES.1 + SESSION_BYTES.1,
@@ -237,7 +236,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(policy: &Policy, home: &Home, holder: &Fingerprint, request: &Request, signatures: Vec<Found>) -> Self {
+    fn of(policy: &Policy, ruleset: &Ruleset, home: &Home, holder: &Fingerprint, request: &Request, signatures: Vec<Found>) -> Self {
         let verifier = home.fingerprint();
         let rules = policy.verifier(verifier.as_bytes());
         let mut open = vec!["its budgets: what was asked before is in the holder's ledger".to_owned()];
@@ -258,6 +257,7 @@ impl Verdict {
             // As if the set were of today: how old it is only the holder says.
             set_as_of: if age_max > 0 { Date::of(now).yyyymmdd() } else { 0 },
             now_unix_ms: unix_ms(now),
+            rulesets: ruleset,
         });
         let denied = match verdict {
             Ok(authorised) => {

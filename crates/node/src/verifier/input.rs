@@ -1,23 +1,23 @@
-//! The list: rows in, tokens and what becomes of each row out. Whoever reads a list reads it here: `check`, requests, audits.
+//! The list: rows in, what becomes of each row and the tokens of those that are submitted out. Whoever reads a list reads it here: `check`, requests, audits.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use oblink_linkage::{Ruleset, TokenArena};
+use oblink_linkage::{Ruleset, Side, TokenArena};
 use oblink_session::blind::Blinder;
 use oblink_session::commitment::{Salter, row_leaf};
 use oblink_session::merkle::{Accumulator, Hash, Tree};
-use rayon::prelude::*;
 
-use super::conditions::{Conditions, Persons, Verdict, tokens_in};
+use super::conditions::{Conditions, Persons, Verdict, address_of, tokens_in};
+use super::pairs::Pairs;
 use crate::failure::Failure;
 use crate::pipeline::{cores, for_each_ordered};
 use crate::report::{Bar, Reporter};
 use crate::rows::{DuplicateIds, InputSummary, RowChunk, RowReader};
-use crate::tokens::tokenize;
+use crate::tokens::{row_of, rows_at_once, tokenize};
 
-/// Dummies or leaves of padding that are made at a time.
+/// Leaves of padding that are made at a time.
 const PADDING_STEP: usize = 1 << 16;
 
 /// What a request commits to in its rows: which of them, and the salts of their leaves.
@@ -39,7 +39,8 @@ pub(super) struct Committed {
     pub(super) order_dates: (u32, u32),
 }
 
-/// The verifier's list in memory: identifiers, tokens, and for each row whether it is submitted. No field of a row beyond that is kept.
+/// The verifier's list in memory: identifiers, for each row whether it is submitted, and of those that are what their tokens are made of: name and
+/// address. No other field of a row is kept.
 pub(super) struct List {
     /// All identifiers, end to end.
     ids: String,
@@ -47,10 +48,13 @@ pub(super) struct List {
     /// 0: submitted; else one more than an index of `reasons`.
     fates: Vec<u8>,
     reasons: Vec<&'static str>,
-    /// T tokens for each submitted row, in order; slots that a row does not fill hold dummies (SPEC TOK-3). After them those of the padding.
-    pub(super) tokens: TokenArena,
-    /// Submitted rows.
+    ruleset: &'static Ruleset,
+    /// The submitted rows, in order.
+    submitted: Pairs,
+    /// How many they are.
     pub(super) pairs: u64,
+    /// How many tokens are theirs: the slots that are left hold dummies.
+    pub(super) own_tokens: u64,
     /// Pairs of dummies alone that are asked after them (SPEC PAD-1).
     pub(super) padding: u64,
     pub(super) duplicate_ids: u64,
@@ -62,9 +66,8 @@ pub(super) struct List {
 /// A chunk on its way through the reading: its rows, tokenised and judged.
 struct Judged {
     chunk: RowChunk,
-    tokens: TokenArena,
     /// For each row the number of its tokens, and what is made of it.
-    rows: Vec<(u16, Verdict)>,
+    rows: Vec<(usize, Verdict)>,
 }
 
 /// A chunk whose submitted rows have their numbers.
@@ -75,10 +78,8 @@ struct Numbered {
 }
 
 /// The list in the making: everything that must be done in the order of the rows.
-struct Maker<'a> {
+struct Maker {
     list: List,
-    ruleset: &'static Ruleset,
-    blinder: &'a Blinder,
     has_ids: bool,
     duplicates: DuplicateIds,
     persons: Option<Persons>,
@@ -94,7 +95,6 @@ impl List {
     pub(super) fn read(
         mut reader: RowReader,
         ruleset: &'static Ruleset,
-        blinder: &Blinder,
         commitment: Option<&Commitment>,
         pad_to: Option<u64>,
         reporter: &Reporter,
@@ -102,8 +102,9 @@ impl List {
         if let Some(commitment) = commitment {
             commitment.conditions.check_columns(&reader)?;
         }
+        reader.limit_chunks(rows_at_once(ruleset));
         let bar = reporter.bytes_bar("reading", reader.bytes_total(), reader.bytes_read());
-        let mut maker = Maker::new(&reader, ruleset, blinder, commitment);
+        let mut maker = Maker::new(&reader, ruleset, commitment);
         let committed = match commitment {
             None => {
                 maker.read(&mut reader, None, &bar, |_| Ok(()))?;
@@ -146,12 +147,18 @@ impl List {
         self.reasons.iter().zip(counts).map(|(reason, count)| ((*reason).to_owned(), count)).collect()
     }
 
-    /// The tokens from `first` on.
+    /// How many tokens are asked.
+    pub(super) fn tokens_asked(&self) -> u64 {
+        self.asked() * u64::from(self.ruleset.tokens_per_pair())
+    }
+
+    /// Tokens `first` to `first + count` of those that are asked, with the dummies of this blinder: T for each submitted row, in order, then those
+    /// of the padding.
     ///
     /// # Errors
-    /// A bug: there are not as many.
-    pub(super) fn tokens(&self, first: usize, count: usize) -> Result<Vec<&[u8]>, Failure> {
-        (first..first + count).map(|i| self.tokens.get(i).ok_or_else(|| Failure::bug("a token is missing"))).collect()
+    /// A bug: as [`Pairs::tokens`].
+    pub(super) fn tokens(&self, blinder: &Blinder, first: u64, count: usize) -> Result<TokenArena, Failure> {
+        self.submitted.tokens(self.ruleset, blinder, first, count)
     }
 }
 
@@ -159,7 +166,7 @@ impl List {
 /// under their numbers. The padding has its leaves too (SPEC PAD-2).
 fn read_and_hash(
     reader: &mut RowReader,
-    maker: &mut Maker<'_>,
+    maker: &mut Maker,
     commitment: &Commitment,
     pad_to: Option<u64>,
     bar: &Bar,
@@ -220,15 +227,17 @@ fn padding_leaves(first: u64, end: u64, salter: &Salter) -> Result<Vec<Hash>, Fa
     (first..).zip(salter.salts(first, (end - first) as usize)).map(leaf).collect()
 }
 
-impl<'a> Maker<'a> {
-    fn new(reader: &RowReader, ruleset: &'static Ruleset, blinder: &'a Blinder, commitment: Option<&Commitment>) -> Self {
+impl Maker {
+    fn new(reader: &RowReader, ruleset: &'static Ruleset, commitment: Option<&Commitment>) -> Self {
         let list = List {
             ids: String::new(),
             id_ends: Vec::new(),
             fates: Vec::new(),
             reasons: Vec::new(),
-            tokens: TokenArena::new(),
+            ruleset,
+            submitted: Pairs::default(),
             pairs: 0,
+            own_tokens: 0,
             padding: 0,
             duplicate_ids: 0,
             summary: InputSummary { rows: 0, bytes: 0, sha256: [0; 32] },
@@ -236,7 +245,7 @@ impl<'a> Maker<'a> {
         };
         let persons = commitment.and_then(|commitment| commitment.conditions.persons());
         let has_ids = reader.has(crate::rows::Field::Id);
-        Self { list, ruleset, blinder, has_ids, duplicates: DuplicateIds::new(), persons, order_dates: (0, 0) }
+        Self { list, has_ids, duplicates: DuplicateIds::new(), persons, order_dates: (0, 0) }
     }
 
     fn read(
@@ -246,10 +255,10 @@ impl<'a> Maker<'a> {
         bar: &Bar,
         mut each: impl FnMut(Numbered) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let ruleset = self.ruleset;
+        let ruleset = self.list.ruleset;
         for_each_ordered(
             || reader.next_chunk(),
-            |chunk| Ok(judge(chunk, ruleset, conditions)),
+            |chunk| judge(chunk, ruleset, conditions),
             |judged| {
                 each(self.take(judged)?)?;
                 bar.update();
@@ -259,22 +268,23 @@ impl<'a> Maker<'a> {
     }
 
     fn take(&mut self, judged: Judged) -> Result<Numbered, Failure> {
-        let Judged { chunk, tokens, rows } = judged;
+        let Judged { chunk, rows } = judged;
         let first_pair = self.list.pairs;
         let mut submitted = Vec::with_capacity(rows.len());
-        let mut next = 0;
-        for (view, (own, verdict)) in chunk.iter().zip(&rows) {
+        for ((view, record), (own, verdict)) in chunk.iter().zip(chunk.records()).zip(&rows) {
             if self.has_ids {
                 self.duplicates.push(view.id);
             }
             self.list.ids.push_str(view.id);
             self.list.id_ends.push(self.list.ids.len());
-            let own = usize::from(*own);
             let reason = verdict.reason.or_else(|| self.too_many(verdict));
             submitted.push(reason.is_none());
             match reason {
                 None => {
-                    self.submit(&tokens, next, own)?;
+                    self.list.submitted.push(&record);
+                    self.list.pairs += 1;
+                    self.list.own_tokens += *own as u64;
+                    self.list.fates.push(0);
                     self.count_date(verdict.order_date);
                 }
                 Some(reason) => {
@@ -282,7 +292,6 @@ impl<'a> Maker<'a> {
                     self.list.fates.push(fate);
                 }
             }
-            next += own;
         }
         Ok(Numbered { chunk, first_pair, submitted })
     }
@@ -290,23 +299,6 @@ impl<'a> Maker<'a> {
     fn too_many(&mut self, verdict: &Verdict) -> Option<&'static str> {
         let persons = self.persons.as_mut()?;
         (!persons.admit(verdict.person, verdict.address)).then_some("too_many_addresses")
-    }
-
-    fn submit(&mut self, tokens: &TokenArena, first: usize, own: usize) -> Result<(), Failure> {
-        let per_pair = self.ruleset.tokens_per_pair();
-        if own > usize::from(per_pair) {
-            return Err(Failure::bug("a row gave more tokens than its ruleset says"));
-        }
-        for i in first..first + own {
-            self.list.tokens.push(tokens.get(i).ok_or_else(|| Failure::bug("a token is missing"))?);
-        }
-        for slot in own as u64..u64::from(per_pair) {
-            let dummy = self.blinder.dummy(&self.ruleset.digest(), self.list.pairs * u64::from(per_pair) + slot);
-            self.list.tokens.push(&dummy);
-        }
-        self.list.pairs += 1;
-        self.list.fates.push(0);
-        Ok(())
     }
 
     /// Pairs of dummies alone after the list's, up to `pad_to` in all (SPEC PAD-1). A list of which nothing can be asked is not padded either.
@@ -317,13 +309,6 @@ impl<'a> Maker<'a> {
             Failure::input("over_pad_to", format!("{own} rows can be submitted, and --pad-to is {pad_to}: nobody was asked"))
                 .with_hint(format!("give a --pad-to of at least {own}, the same for all your lists; or ask in several lists"))
         })?;
-        let (blinder, digest, per_pair) = (self.blinder, self.ruleset.digest(), u64::from(self.ruleset.tokens_per_pair()));
-        let end = pad_to * per_pair;
-        for first in (own * per_pair..end).step_by(PADDING_STEP) {
-            let indexes = first..end.min(first + PADDING_STEP as u64);
-            let dummies: Vec<Vec<u8>> = indexes.into_par_iter().map(|index| blinder.dummy(&digest, index)).collect();
-            dummies.iter().for_each(|dummy| self.list.tokens.push(dummy));
-        }
         Ok(())
     }
 
@@ -333,20 +318,26 @@ impl<'a> Maker<'a> {
     }
 }
 
-fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditions>) -> Judged {
-    let of_chunk = tokenize(ruleset, &chunk);
+fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditions>) -> Result<Judged, Failure> {
+    let of_chunk = tokenize(ruleset, &chunk, |_| Side::Verifier);
     let mut next = 0;
-    let rows = of_chunk.rows.iter().enumerate();
-    let rows = rows.map(|(index, outcome)| match *outcome {
-        Err(reason) => (0, Verdict { reason: Some(reason), ..Verdict::default() }),
-        Ok(own) => {
-            let tokens = tokens_in(&of_chunk.tokens, next, usize::from(own));
-            next += usize::from(own);
-            (own, conditions.map_or_else(Verdict::default, |conditions| conditions.judge(&chunk, index, tokens)))
-        }
-    });
-    let rows = rows.collect();
-    Judged { chunk, tokens: of_chunk.tokens, rows }
+    let mut rows = Vec::with_capacity(chunk.len());
+    for ((index, view), outcome) in chunk.iter().enumerate().zip(&of_chunk.rows) {
+        let verdict = match *outcome {
+            Err(reason) => (0, Verdict { reason: Some(reason), ..Verdict::default() }),
+            Ok(own) if own > usize::from(ruleset.tokens_per_pair()) => {
+                return Err(Failure::bug("a row gave more tokens than its ruleset says"));
+            }
+            Ok(own) => {
+                let tokens = tokens_in(&of_chunk.tokens, next, own);
+                next += own;
+                let address = || address_of(ruleset.place(&row_of(&view)), tokens);
+                (own, conditions.map_or_else(Verdict::default, |conditions| conditions.judge(&chunk, index, address)))
+            }
+        };
+        rows.push(verdict);
+    }
+    Ok(Judged { chunk, rows })
 }
 
 fn fate_of(reason: &'static str, reasons: &mut Vec<&'static str>) -> Result<u8, Failure> {

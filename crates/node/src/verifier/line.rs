@@ -209,10 +209,10 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
     let traffic = Arc::clone(&running.work.traffic);
     let working = Arc::clone(&running);
     let (blinded, frame) = blocking(move || {
-        let first = plan.first_token() as usize;
+        let (first, blinder) = (plan.first_token(), &working.work.blinder);
         let blind = |range: std::ops::Range<usize>| {
-            let tokens = working.work.list.tokens(first + range.start, range.len())?;
-            Ok(plan.blind_slice(&working.work.blinder, range, &tokens)?)
+            let tokens = working.work.list.tokens(blinder, first + range.start as u64, range.len())?;
+            Ok(plan.blind_slice(blinder, range, &tokens.iter().collect::<Vec<_>>())?)
         };
         let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
         let blinded = plan.assemble(slices)?;
@@ -235,8 +235,8 @@ async fn one_batch(connection: Connection, running: Arc<Running>, plan: BatchPla
         let first = verified.first_token();
         let ranges: Vec<_> = verified.slices().enumerate().collect();
         let finalise = |(slice, range): (usize, std::ops::Range<usize>)| {
-            let tokens = running.work.list.tokens(first as usize + range.start, range.len())?;
-            Ok(verified.tags(slice, &tokens)?)
+            let tokens = running.work.list.tokens(&running.work.blinder, first + range.start as u64, range.len())?;
+            Ok(verified.tags(slice, &tokens.iter().collect::<Vec<_>>())?)
         };
         let tags = ranges.into_par_iter().map(finalise).collect::<Result<Vec<_>, Failure>>()?;
         // First: an answer that is another one than before is not kept.

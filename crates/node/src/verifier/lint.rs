@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use oblink_linkage::Side;
 use serde_json::Map;
 
-use super::conditions::{Conditions, tokens_in};
+use super::conditions::{Conditions, address_of};
 use super::request::recompute::ListFile;
 use crate::cli::PairsLintArgs;
 use crate::date::Date;
@@ -14,14 +14,14 @@ use crate::lint::{Columns, Looker, Tally, Whose, report};
 use crate::pipeline::for_each_ordered;
 use crate::report::Reporter;
 use crate::rows::Field;
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::choose;
 
 /// Looks at the pairs as `check` and `request new` would, and says what was found. Nobody is asked.
 ///
 /// # Errors
 /// Exit 3: an input that cannot be read, or lacks a column that is required; exit 2: a column that no list has.
 pub fn lint(args: &PairsLintArgs, reporter: &Reporter) -> Result<(), Failure> {
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let ruleset = choose(&args.ruleset)?.ruleset;
     let required = args.require_column.iter().map(String::as_str);
     let conditions = Conditions::new(required, args.addresses_per_person_max, Date::of(SystemTime::now()))?;
     let mut reader = ListFile::new(args.csv.source(), args.csv.options(), args.person_id.as_deref()).open()?;
@@ -35,8 +35,9 @@ pub fn lint(args: &PairsLintArgs, reporter: &Reporter) -> Result<(), Failure> {
     for_each_ordered(
         || reader.next_chunk(),
         |chunk| {
-            Ok(looker.look(&chunk, |index, tokens| {
-                let verdict = conditions.judge(&chunk, index, tokens_in(tokens, 0, tokens.len()));
+            Ok(looker.look(&chunk, |index, place, tokens| {
+                let address = || address_of(place, tokens.iter());
+                let verdict = conditions.judge(&chunk, index, address);
                 verdict.reason.map_or(Ok(verdict), Err)
             }))
         },

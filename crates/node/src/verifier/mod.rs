@@ -12,6 +12,7 @@ mod input;
 mod kept;
 mod line;
 mod lint;
+mod pairs;
 mod progress;
 mod question;
 mod request;

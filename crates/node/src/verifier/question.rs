@@ -31,7 +31,7 @@ use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::request_view::Found;
 use crate::rows::RowReader;
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::{choose, warn_of_class};
 
 /// The most bytes of a saved handshake: a request and three digests.
 const STATE_BYTES_MAX: usize = 1 << 17;
@@ -111,7 +111,8 @@ pub(super) fn rehearse(
 }
 
 fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: Option<&KeptRun>, reporter: &Reporter) -> Result<Ready, Failure> {
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let ruleset = choose(&args.ruleset)?.ruleset;
+    warn_of_class(ruleset, reporter);
     let options = args.csv.options();
     let options_digest = options_digest(&options);
     if let Some(kept) = kept {
@@ -126,7 +127,7 @@ fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: Option<&K
     };
     let reader = RowReader::open(&args.csv.source(), &options)?;
     let blinder = Blinder::new(&seed, request_id);
-    let list = List::read(reader, ruleset, &blinder, None, args.pad_to, reporter)?;
+    let list = List::read(reader, ruleset, None, args.pad_to, reporter)?;
     let request = match list.asked() {
         0 => None,
         pairs => Some(
@@ -169,7 +170,7 @@ fn approved(
         Failure::input("other_list", format!("this is not the list that the request commits to: {what}"))
             .with_hint("nothing was sent; give the --input, --map and --person-id of request new, or make a new request and have it signed")
     };
-    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let ruleset = directory.ruleset(None)?;
     let mut differences = ruleset_differences(manifest, ruleset);
     if !secret.belongs_to(manifest) {
         differences.push("blind_seed_digest");

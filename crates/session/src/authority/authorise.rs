@@ -1,11 +1,10 @@
 //! What authorises a request (SPEC AUT-1), looked at in which order, refused with which reason (SPEC AUT-2).
 
 use super::officials::Demand;
-use super::{Denial, Namespace, Policy, VerifierPolicy};
+use super::{Denial, Namespace, Policy, Rulesets, VerifierPolicy};
 use crate::date::{DAY_MS, days_of};
 use crate::ledger::{Caps, Signer};
 use crate::request::{Disclosure, Manifest, Request};
-use oblink_linkage::Ruleset;
 
 /// All that the verdict depends on.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +17,8 @@ pub struct Facts<'a> {
     pub verifier: &'a [u8; 32],
     /// The request.
     pub request: &'a Request,
+    /// The rulesets that whoever judges has: built in, and their own.
+    pub rulesets: &'a dyn Rulesets,
     /// The armoured signatures that came with it.
     pub signatures: &'a [Vec<u8>],
     /// The armoured signatures of the holder's officials over the same bytes.
@@ -73,8 +74,8 @@ impl Authorised {
 /// Decides whether a request is authorised (SPEC AUT-1).
 ///
 /// In this order, and the first that fails is the reason (SPEC AUT-2): the policy lists the verifier; the request is of the authorised format;
-/// it is made out to this holder, by this verifier, under the name that the policy gives it; ruleset and class are listed, and are this
-/// build's; now is within its validity, whose length the policy allows; pairs; tokens; fields; columns; age of the oldest order; addresses a
+/// it is made out to this holder, by this verifier, under the name that the policy gives it; ruleset and class are listed, and are what
+/// this side has of that name and digest; now is within its validity, whose length the policy allows; pairs; tokens; fields; columns; age of the oldest order; addresses a
 /// person; disclosure; age of the set; the verifier's officials' signatures; the holder's officials' countersignatures. Of each signature:
 /// form, namespace, listed key, validity over these bytes, the key's time, the touch. One that fails denies the request.
 ///
@@ -85,7 +86,7 @@ pub fn authorise(facts: &Facts<'_>) -> Result<Authorised, Denial> {
     let verifier = policy.verifier(facts.verifier).ok_or(Denial::VerifierUnknown)?;
     let manifest = facts.request.manifest().ok_or(Denial::Unsigned)?;
     parties(facts, verifier, manifest)?;
-    question(verifier, facts.request, manifest)?;
+    question(facts, verifier, manifest)?;
     times(facts, verifier, manifest)?;
     amounts(verifier, facts.request)?;
     demands(facts, verifier, manifest)?;
@@ -152,16 +153,16 @@ fn parties(facts: &Facts<'_>, verifier: &VerifierPolicy, manifest: &Manifest) ->
     otherwise(manifest.verifier_name == verifier.name, Denial::VerifierName)
 }
 
-fn question(verifier: &VerifierPolicy, request: &Request, manifest: &Manifest) -> Result<(), Denial> {
+fn question(facts: &Facts<'_>, verifier: &VerifierPolicy, manifest: &Manifest) -> Result<(), Denial> {
+    let request = facts.request;
     otherwise(verifier.rulesets.contains(&manifest.ruleset), Denial::RulesetNotAllowed)?;
     otherwise(verifier.classes.iter().any(|class| class.as_str() == manifest.class), Denial::ClassNotAllowed)?;
     // The class that the officials read must be what the rules do.
-    let built_in = Ruleset::by_name(request.ruleset()).is_some_and(|ruleset| {
-        ruleset.digest() == *request.ruleset_digest()
-            && ruleset.class().as_str() == manifest.class
-            && ruleset.tokens_per_pair() == request.tokens_per_pair()
-    });
-    otherwise(built_in, Denial::RulesetMismatch)
+    let agrees = facts
+        .rulesets
+        .find(request.ruleset(), request.ruleset_digest())
+        .is_some_and(|ruleset| ruleset.class().as_str() == manifest.class && ruleset.tokens_per_pair() == request.tokens_per_pair());
+    otherwise(agrees, Denial::RulesetMismatch)
 }
 
 fn times(facts: &Facts<'_>, verifier: &VerifierPolicy, manifest: &Manifest) -> Result<(), Denial> {

@@ -5,7 +5,7 @@
 //!
 //! - `sshsig`, `key`: signatures and keys (SIG-1) · `signers`: whose keys they are (SIG-2)
 //! - `policy`: the document (POL-1) · `change`: what tightens and what does not (POL-2) · `proposal`: how it is changed (POL-3)
-//! - `authorise`: what authorises a request (AUT-1), in which order and with which reasons (AUT-2)
+//! - `authorise`: what authorises a request (AUT-1), in which order and with which reasons (AUT-2) · `rulesets`: by which rulesets
 
 mod authorise;
 mod change;
@@ -15,6 +15,7 @@ mod officials;
 mod policy;
 mod policy_toml;
 mod proposal;
+mod rulesets;
 mod signers;
 mod sshsig;
 
@@ -29,6 +30,7 @@ pub use policy::{
     EpochCaps, EpochPolicy, HolderPolicy, OFFICIALS_MAX, POLICY_BYTES_MAX, Policy, PolicyError, VERIFIERS_MAX, VerifierPolicy, WindowCaps,
 };
 pub use proposal::{Approval, Approved, InForce, PROPOSAL_BYTES_MAX, Proposal, ProposalError, Resume, approve};
+pub use rulesets::{BuiltInRulesets, Rulesets};
 pub use signers::{
     AllowedSigners, PRINCIPAL_BYTES_MAX, SIGNERS_BYTES_MAX, SIGNERS_LINE_BYTES_MAX, SIGNERS_MAX, SignerKey, SignersError, Validity,
 };

@@ -1,7 +1,7 @@
 //! From Hello to Welcome (SPEC §6.2).
 
 use super::{HolderContext, HolderSession};
-use crate::authority::{Facts, Policy, authorise};
+use crate::authority::{Facts, Policy, Rulesets, authorise};
 use crate::clock::check_clock;
 use crate::epoch::SUITE_RISTRETTO255;
 use crate::error::{Error, Incompatibility, NOT_AUTHORISED, Refusal, RefusalCode};
@@ -30,6 +30,8 @@ pub struct House<'a> {
     pub policy: Option<&'a Policy>,
     /// The holder's officials' signatures over this very request.
     pub countersignatures: Vec<Vec<u8>>,
+    /// The rulesets that the house has: built in, and its own.
+    pub rulesets: &'a dyn Rulesets,
     /// The set that is sealed for this verifier; `None` where there is none.
     pub offer: Option<SetOffer>,
     /// The later of the holder's clock and its ledger's time, milliseconds since 1970 (SPEC LED-5).
@@ -122,6 +124,7 @@ impl ReceivedHello {
                     holder: &context.fingerprint,
                     verifier: &verifier,
                     request: &request,
+                    rulesets: house.rulesets,
                     signatures: &hello.signatures,
                     countersignatures: &house.countersignatures,
                     set_as_of: set.as_of,

@@ -13,7 +13,7 @@ pub mod officials;
 
 pub use ledger::MemoryLedger;
 
-use oblink_session::authority::Policy;
+use oblink_session::authority::{BuiltInRulesets, Policy};
 use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
 use oblink_session::error::Error;
@@ -138,6 +138,7 @@ impl Pair {
         let house = House {
             policy: self.policy.as_ref(),
             countersignatures: self.countersignatures.clone(),
+            rulesets: &BuiltInRulesets,
             offer: Some(self.offer.clone()),
             now_unix_ms: NOW,
         };

@@ -8,7 +8,7 @@
     reason = "each test binary uses its part; tests may panic"
 )]
 
-use oblink_session::authority::Policy;
+use oblink_session::authority::{BuiltInRulesets, Policy};
 use oblink_session::blind::{BlindSeed, Blinder};
 use oblink_session::commitment::{SaltSeed, Salter, blind_seed_digest, blinded_leaf, row_leaf};
 use oblink_session::epoch::{EpochKeys, EpochSeed, SUITE_RISTRETTO255};
@@ -428,7 +428,13 @@ impl Fixed {
         let mut nonce = Script::of_hex(&self.inputs.holder_nonce);
         let now_unix_ms = self.inputs.welcome_unix_ms;
         let countersignatures = self.inputs.authority.as_ref().map_or_else(Vec::new, |authority| armoured(&authority.countersignatures));
-        let house = House { policy: self.policy.as_ref(), countersignatures, offer: Some(self.set.offer().clone()), now_unix_ms };
+        let house = House {
+            policy: self.policy.as_ref(),
+            countersignatures,
+            rulesets: &BuiltInRulesets,
+            offer: Some(self.set.offer().clone()),
+            now_unix_ms,
+        };
         HolderHandshake::new(self.holder.clone(), self.verifier.fingerprint)
             .receive_hello(hello, now_unix_ms)?
             .decide(house, &mut nonce)?

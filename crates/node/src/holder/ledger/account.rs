@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::SystemTime;
 
-use oblink_linkage::Ruleset;
+use oblink_linkage::{Ruleset, Side};
 use oblink_quic::Fingerprint;
 use oblink_session::ledger::LedgerError;
 use oblink_session::receipt::Receipt;
@@ -19,19 +19,20 @@ use super::{label, time};
 use crate::cli::{LedgerAccountArgs, LedgerDisclosuresArgs};
 use crate::date::unix_ms;
 use crate::failure::{Failure, io_cause};
+use crate::holder::crowds::Placing;
 use crate::holder::{epochs, operator};
 use crate::home::Home;
 use crate::pipeline::for_each_ordered;
 use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::rows::{InputSummary, RowReader, Source};
-use crate::tokens::tokenize;
+use crate::ruleset::HomeRulesets;
+use crate::tokens::{rows_at_once, tokenize};
 
 /// What booking needs of a receipt's body.
 #[derive(Deserialize)]
 struct Body {
     holder: String,
-    ruleset: String,
     session: String,
     tau: u8,
 }
@@ -71,7 +72,7 @@ struct Matched {
     summary: InputSummary,
 }
 
-/// Finds the records of these tags, on all cores.
+/// Finds the records of these tags, on all cores. Records give the tokens that they were sealed with: whether their place is crowded is counted anew.
 fn find(
     args: &LedgerAccountArgs,
     keys: &oblink_session::epoch::EpochKeys,
@@ -80,21 +81,25 @@ fn find(
     due: &HashSet<u128>,
     reporter: &Reporter,
 ) -> Result<Matched, Failure> {
-    let mut reader = RowReader::open(&Source::from_path(&args.records), &args.format.options())?;
-    let bar = reporter.bytes_bar("booking", reader.bytes_total(), reader.bytes_read());
+    let open = || RowReader::open(&Source::from_path(&args.records), &args.format.options());
+    let reader = open()?;
+    let placing = Placing::of(ruleset, &reader, reporter);
+    let (crowds, mut reader) = placing.count(reader, open, ruleset, reporter)?;
+    reader.limit_chunks(rows_at_once(ruleset));
+    let bar = reporter.bytes_bar(placing.verb("booking", "booking (2 of 2)"), reader.bytes_total(), reader.bytes_read());
     let (mut record_ids, mut tags) = (Vec::new(), HashSet::new());
     for_each_ordered(
         || reader.next_chunk(),
         |chunk| {
-            let chunk_tokens = tokenize(ruleset, &chunk);
+            let chunk_tokens = tokenize(ruleset, &chunk, |view| Side::Holder(crowds.place(ruleset, view)));
             let tokens: Vec<&[u8]> = chunk_tokens.tokens.iter().collect();
             let mut prefixes = vec![TagPrefix(0); tokens.len()];
             keys.tag_prefixes(&tokens, &mut prefixes)?;
             let (mut found, mut first) = (Vec::new(), 0);
             for (row, count) in chunk_tokens.rows.iter().enumerate() {
                 let Ok(count) = count else { continue };
-                let own = prefixes.get(first..first + usize::from(*count)).unwrap_or_default();
-                first += usize::from(*count);
+                let own = prefixes.get(first..first + count).unwrap_or_default();
+                first += count;
                 let hits: Vec<u128> = own.iter().map(|prefix| tau.truncate(*prefix).0).filter(|tag| due.contains(tag)).collect();
                 if !hits.is_empty() {
                     let view = chunk.row(row).ok_or_else(|| Failure::bug("a row is missing"))?;
@@ -113,7 +118,9 @@ fn find(
         },
     )?;
     bar.finish();
-    Ok(Matched { record_ids, tags, summary: reader.summary() })
+    let summary = reader.summary();
+    crowds.check(&summary)?;
+    Ok(Matched { record_ids, tags, summary })
 }
 
 /// Books the records that a verifier said had matched in a session.
@@ -131,8 +138,6 @@ pub(super) fn account(args: &LedgerAccountArgs, home: &Home, ledger: &mut Sqlite
         return Err(Failure::input("booked_already", format!("this session is booked already: {records} records"))
             .with_hint("see `ledger disclosures --record ID`"));
     }
-    let ruleset = Ruleset::by_name(&body.ruleset)
-        .ok_or_else(|| Failure::input("unknown_ruleset", "this build does not have the session's ruleset"))?;
     let epochs_of = ledger.epochs()?;
     let epoch = epochs_of.iter().find(|row| row.offer.descriptor.epoch_id == session.epoch_id);
     if epoch.is_none_or(|row| row.ended.is_some()) {
@@ -143,6 +148,8 @@ pub(super) fn account(args: &LedgerAccountArgs, home: &Home, ledger: &mut Sqlite
         .with_hint("epochs do not end while tags are unbooked, unless somebody says --unbooked: see the ledger for who did"));
     }
     let keys = epochs::read_keys(home, &session.epoch_id)?;
+    let digest = epoch.map(|row| row.offer.descriptor.ruleset_digest).ok_or_else(|| Failure::bug("an epoch is missing"))?;
+    let ruleset = HomeRulesets::read(home)?.of_digest(&digest)?;
     let tau = epoch
         .map(|row| row.offer.descriptor.tau)
         .filter(|tau| tau.to_byte() == body.tau)

@@ -19,6 +19,7 @@ use crate::date::{rfc3339, unix_ms};
 use crate::failure::Failure;
 use crate::home::{Home, Peers, Role};
 use crate::report::Reporter;
+use crate::ruleset::HomeRulesets;
 
 pub(super) fn time(unix_ms: u64) -> String {
     rfc3339(UNIX_EPOCH + Duration::from_millis(unix_ms))
@@ -65,7 +66,8 @@ fn own_key(home: &Home) -> Result<CertifiedKey, Failure> {
 /// # Errors
 /// Exit 6, `ledger_tampered`: it is not what this holder wrote and signed.
 pub(super) fn verified(home: &Home, ledger: &SqliteLedger, witnesses: &[LogHead]) -> Result<VerifyReport, Failure> {
-    Ok(ledger.verify(&own_key(home)?, home.fingerprint().as_bytes(), witnesses)?)
+    let rulesets = HomeRulesets::read(home)?;
+    Ok(ledger.verify_by(&own_key(home)?, home.fingerprint().as_bytes(), witnesses, &rulesets)?)
 }
 
 /// The ledger as it is now, signed and kept.

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use oblink_linkage::Ruleset;
 use oblink_session::authority::{Facts, Policy, authorise};
 use oblink_session::request::{Manifest, Request};
 use oblink_store::ledger::entries::SignerBody;
@@ -35,6 +36,7 @@ pub(in crate::verifier) fn read(policy: &Path, allowed_signers: &Path) -> Result
 pub(super) fn verify(
     policy: &Policy,
     request: &Request,
+    ruleset: &Ruleset,
     manifest: &Manifest,
     admission: &Admission,
     set_as_of: u32,
@@ -53,6 +55,7 @@ pub(super) fn verify(
         holder: &manifest.holder,
         verifier: &manifest.verifier,
         request,
+        rulesets: ruleset,
         signatures: &bytes(&admission.signatures),
         countersignatures: &bytes(&admission.countersignatures),
         set_as_of,

@@ -16,8 +16,8 @@ use crate::date::Date;
 use crate::failure::{Failure, io_cause};
 use crate::receipt_cmd::ReceiptFile;
 use crate::report::Reporter;
-use crate::tokens::ruleset_by_name;
 use crate::verifier::request::directory::{RequestDirectory, read_bounded};
+use crate::verifier::request::recompute::ruleset_differences;
 
 /// The most bytes of a sample: 100,000 rows each in a batch of its own would be more, and nobody draws them.
 const SAMPLE_BYTES_MAX: usize = 1 << 32;
@@ -32,10 +32,11 @@ const SHOWN: usize = 5;
 pub(super) fn open(args: &AuditOpenArgs, reporter: &Reporter) -> Result<(), Failure> {
     let directory = RequestDirectory::open(&args.request)?;
     let (request, manifest) = (directory.request(), directory.manifest()?);
-    let ruleset = ruleset_by_name(&manifest.ruleset)?;
-    if ruleset.digest() != manifest.ruleset_digest {
-        return Err(Failure::input("ruleset_mismatch", "this build's ruleset of that name is another than the request's")
-            .with_hint("use the version of oblink that made the request"));
+    let ruleset = directory.ruleset(args.ruleset.as_deref())?;
+    if !ruleset_differences(manifest, ruleset).is_empty() {
+        return Err(Failure::input("ruleset_mismatch", "the ruleset that is here of that name is another than the request's").with_hint(
+            "use the version of oblink that made the request; where its ruleset is of somebody's own, give its file with --ruleset",
+        ));
     }
     let shown = args.sample.display();
     let bytes = read_bounded(&args.sample, SAMPLE_BYTES_MAX).map_err(|error| {
@@ -248,7 +249,7 @@ mod tests {
         let sample =
             Sample { batches: Vec::new(), format: FORMAT.to_owned(), request_digest: String::new(), rows: vec![row(), row()], seed: 7 };
         let found = |seed, n, pairs| {
-            let args = AuditOpenArgs { sample: "s".into(), request: "r".into(), receipt: None, seed, n };
+            let args = AuditOpenArgs { sample: "s".into(), request: "r".into(), receipt: None, seed, n, ruleset: None };
             asked_findings(&args, &sample, pairs).len()
         };
         assert_eq!(found(None, None, 9), 0);

@@ -24,7 +24,6 @@ use crate::files::write_atomically;
 use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::rows::Source;
-use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 use crate::verifier::input::List;
 use crate::verifier::request::directory::{RequestDirectory, Secret};
@@ -99,7 +98,7 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
     let secret = Secret::read(&directory.secret())?;
     let source = args.csv.source();
     check_output(&source, &args.output)?;
-    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let ruleset = directory.ruleset(args.ruleset.as_deref())?;
     let mut differences = ruleset_differences(manifest, ruleset);
     if !secret.belongs_to(manifest) {
         differences.push("blind_seed_digest");
@@ -138,8 +137,7 @@ pub(super) fn sample(args: &AuditSampleArgs, reporter: &Reporter) -> Result<(), 
         let of_row = if pair < list.pairs { fields.remove(&pair) } else { Some((0, Vec::new())) };
         let (row, fields) = of_row.ok_or_else(|| Failure::input("input_changed", "the input changed while it was read"))?;
         let (mut blinds, mut dummies) = (Vec::new(), Vec::new());
-        for token in list.tokens((pair * per_pair) as usize, per_pair as usize)?.into_iter().zip(pair * per_pair..) {
-            let (token, index) = token;
+        for (token, index) in list.tokens(&blinder, pair * per_pair, per_pair as usize)?.iter().zip(pair * per_pair..) {
             blinds.push(to_hex(&oblink_oprf::hazmat::blind_to_bytes(&blinder.blind(index, token))[..]));
             if token == blinder.dummy(&manifest.ruleset_digest, index) {
                 dummies.push(token.last_chunk::<32>().map(|content| to_hex(content)).unwrap_or_default());

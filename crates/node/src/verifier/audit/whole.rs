@@ -24,7 +24,6 @@ use crate::kept_head::KeptHead;
 use crate::receipt_cmd::ReceiptFile;
 use crate::report::Reporter;
 use crate::rows::Source;
-use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 use crate::verifier::request::directory::{RequestDirectory, Secret};
 use crate::verifier::request::recompute::{ListFile, blind_all, blinded_root, list_differences, read_list, ruleset_differences};
@@ -72,7 +71,14 @@ pub(super) fn audit(args: &AuditArgs, reporter: &Reporter) -> Result<(), Failure
     let mut verified = false;
     if let (Some(policy), Some(audited)) = (&policy, &account.audited) {
         let set_as_of = u32::try_from(ReceiptFile::read(&receipt)?.number("as_of")).unwrap_or_default();
-        let finding = officials::verify(policy, directory.request(), manifest, &audited.admission, set_as_of)?;
+        let finding = officials::verify(
+            policy,
+            directory.request(),
+            directory.ruleset(args.ruleset.as_deref())?,
+            manifest,
+            &audited.admission,
+            set_as_of,
+        )?;
         verified = finding.is_none();
         account.findings.extend(finding);
     }
@@ -140,7 +146,7 @@ fn recompute(
     reporter: &Reporter,
 ) -> Result<Vec<[u8; 32]>, Failure> {
     let manifest = directory.manifest()?;
-    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let ruleset = directory.ruleset(args.ruleset.as_deref())?;
     let other_list = |differences: &[&str]| {
         Failure::input("other_list", format!("list and seeds are not what the request commits to: {}", differences.join(", ")))
             .with_hint("without the list and the secret part of the request there is no audit; compare --input, --map and --person-id with those of request new")

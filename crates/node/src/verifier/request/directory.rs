@@ -3,6 +3,7 @@
 //! ```text
 //! request.json    what officials read and sign (SPEC REQ-3)
 //! secret.json     0600: the seeds, as secret as the list; never for the holder
+//! ruleset.toml    the ruleset, where it is not a built-in one
 //! batches.bin     the digests of the blinded batches, 32 bytes each, in order
 //! signatures/     *.sig, as ssh-keygen writes them; request.json.sig beside request.json counts as well
 //! checkpoint/     once check has run: the Hello that the same command says again, and what is kept of a run until its results are written
@@ -16,6 +17,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use oblink_linkage::Ruleset;
 use oblink_session::blind::BlindSeed;
 use oblink_session::commitment::{SaltSeed, blind_seed_digest};
 use oblink_session::limits::{REQUEST_BYTES_MAX, SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
@@ -29,10 +31,12 @@ use crate::failure::{Failure, io_cause};
 use crate::files::{directory_of, read_secret, sync_directory, write_atomically};
 use crate::random::system_bytes;
 use crate::request_view::Found;
+use crate::ruleset::of_request;
 
 const REQUEST: &str = "request.json";
 const SECRET: &str = "secret.json";
 const BATCHES: &str = "batches.bin";
+const RULESET: &str = "ruleset.toml";
 const SIGNATURES: &str = "signatures";
 const CHECKPOINT: &str = "checkpoint";
 /// What version 0.1 kept: the Hello alone.
@@ -188,6 +192,15 @@ impl RequestDirectory {
         self.directory.join(SIGNATURES)
     }
 
+    /// The request's ruleset: of `--ruleset` where it is given, else a built-in one of its name, else that of ruleset.toml. That it is the
+    /// request's is for the caller to compare.
+    ///
+    /// # Errors
+    /// Exit 3: there is none.
+    pub(in crate::verifier) fn ruleset(&self, given: Option<&str>) -> Result<&'static Ruleset, Failure> {
+        of_request(given, &self.manifest()?.ruleset, &self.directory.join(RULESET))
+    }
+
     /// Where a run is kept (SPEC RES-4).
     pub(in crate::verifier) fn checkpoint(&self) -> PathBuf {
         self.directory.join(CHECKPOINT)
@@ -272,11 +285,17 @@ impl RequestDirectory {
     }
 }
 
-/// Makes the directory of a new request, whole or not at all.
+/// Makes the directory of a new request, whole or not at all; with the text of its ruleset, where that is not built in.
 ///
 /// # Errors
 /// Exit 3: there is something already, or it cannot be written.
-pub(super) fn write(directory: &Path, request: &Request, secret: &Secret, batches: &[[u8; 32]]) -> Result<(), Failure> {
+pub(super) fn write(
+    directory: &Path,
+    request: &Request,
+    secret: &Secret,
+    batches: &[[u8; 32]],
+    ruleset: Option<&str>,
+) -> Result<(), Failure> {
     let salt: [u8; 8] = *system_bytes()?;
     let name = directory.file_name().ok_or_else(|| cannot_write(directory, &io::ErrorKind::InvalidInput.into()))?;
     let temporary = directory_of(directory).join(format!(".{}.{}.tmp", name.to_string_lossy(), to_hex(&salt)));
@@ -287,6 +306,9 @@ pub(super) fn write(directory: &Path, request: &Request, secret: &Secret, batche
         make(&temporary.join(SIGNATURES))?;
         write_atomically(&temporary.join(SECRET), &secret)?;
         write_atomically(&temporary.join(BATCHES), batches.as_flattened())?;
+        if let Some(text) = ruleset {
+            write_atomically(&temporary.join(RULESET), text.as_bytes())?;
+        }
         write_atomically(&temporary.join(REQUEST), request.bytes())?;
         // An empty directory in its place is replaced, a full one is not.
         fs::rename(&temporary, directory)?;

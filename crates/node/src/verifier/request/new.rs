@@ -17,7 +17,7 @@ use crate::home::{Home, Role};
 use crate::random::system_bytes;
 use crate::report::Reporter;
 use crate::request_view::counts;
-use crate::tokens::ruleset_by_name;
+use crate::ruleset::choose;
 use crate::verifier::conditions::Conditions;
 
 /// Makes the request and writes its directory.
@@ -26,7 +26,8 @@ use crate::verifier::conditions::Conditions;
 /// Exit 3: the input, the home, what the request would say, or the directory. Then nothing is left behind.
 pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Failure> {
     let home = Home::open(&args.home.home, Role::Verifier)?;
-    let ruleset = ruleset_by_name(&args.ruleset)?;
+    let chosen = choose(&args.ruleset)?;
+    let ruleset = chosen.ruleset;
     let peers = home.peers()?;
     let (label, pin) = peers.select(args.peer.as_deref())?;
     check_free(&args.out)?;
@@ -91,7 +92,7 @@ pub(super) fn new(args: &RequestNewArgs, reporter: &Reporter) -> Result<(), Fail
         verifier_name: args.verifier_name.clone().unwrap_or_else(|| home.config().name.clone()),
     })
     .map_err(|error| Failure::input("request", error.to_string()).with_hint("a name has 1 to 1,024 bytes, no control or invisible characters and no blank at either end: see --verifier-name, --holder-name"))?;
-    write(&args.out, &request, &secret, &batches)?;
+    write(&args.out, &request, &secret, &batches, chosen.text.as_deref())?;
     say(args, &request, list.padding, reporter)
 }
 

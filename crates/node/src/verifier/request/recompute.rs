@@ -52,7 +52,7 @@ pub(in crate::verifier) fn read_list(
     reporter: &Reporter,
 ) -> Result<List, Failure> {
     let commitment = Commitment { conditions, salter: Salter::new(&secret.salt_seed, secret.request_id), keep_leaves };
-    List::read(file.open()?, ruleset, &Blinder::new(&secret.blind_seed, secret.request_id), Some(&commitment), secret.pad_to, reporter)
+    List::read(file.open()?, ruleset, Some(&commitment), secret.pad_to, reporter)
 }
 
 /// Blinds batch `index` of a request anew, on all cores (SPEC BLD-1).
@@ -61,10 +61,10 @@ pub(in crate::verifier) fn read_list(
 /// A bug: the list does not have the request's tokens.
 pub(in crate::verifier) fn blind_batch(request: &Request, index: u64, blinder: &Blinder, list: &List) -> Result<BlindedBatch, Failure> {
     let plan = BatchPlan::rehearsed(request, index).ok_or_else(|| Failure::bug("the request has no such batch"))?;
-    let first = plan.first_token() as usize;
+    let first = plan.first_token();
     let blind = |range: std::ops::Range<usize>| {
-        let tokens = list.tokens(first + range.start, range.len())?;
-        Ok(plan.blind_slice(blinder, range, &tokens)?)
+        let tokens = list.tokens(blinder, first + range.start as u64, range.len())?;
+        Ok(plan.blind_slice(blinder, range, &tokens.iter().collect::<Vec<_>>())?)
     };
     let slices = slices(plan.len()).into_par_iter().map(blind).collect::<Result<Vec<_>, Failure>>()?;
     Ok(plan.assemble(slices)?)
@@ -105,9 +105,10 @@ pub(in crate::verifier) fn list_differences(manifest: &Manifest, list: &List) ->
     members.into_iter().filter(|(_, agrees)| !agrees).map(|(name, _)| name).collect()
 }
 
-/// Whether the request's ruleset is this build's of that name, and says the same of itself.
+/// Whether this is the request's ruleset, and says the same of itself.
 pub(in crate::verifier) fn ruleset_differences(manifest: &Manifest, ruleset: &Ruleset) -> Vec<&'static str> {
     let members = [
+        ("ruleset", ruleset.name() == manifest.ruleset),
         ("ruleset_digest", ruleset.digest() == manifest.ruleset_digest),
         ("tokens_per_pair", ruleset.tokens_per_pair() == manifest.tokens_per_pair),
         ("class", ruleset.class().as_str() == manifest.class),

@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::report::Reporter;
 use crate::request_view;
 use crate::rows::Source;
-use crate::tokens::ruleset_by_name;
 use crate::verifier::conditions::Conditions;
 
 /// Shows the request; with `--verify` also computes it again.
@@ -63,7 +62,7 @@ fn differences(
 ) -> Result<(Vec<&'static str>, u64), Failure> {
     let manifest = directory.manifest()?;
     let secret = Secret::read(&args.secret.clone().unwrap_or_else(|| directory.secret()))?;
-    let ruleset = ruleset_by_name(&manifest.ruleset)?;
+    let ruleset = directory.ruleset(args.ruleset.as_deref())?;
     let mut differences = ruleset_differences(manifest, ruleset);
     if !secret.belongs_to(manifest) {
         differences.push("blind_seed_digest");

@@ -1,7 +1,7 @@
 //! AUT-1, AUT-2
 
 use super::{DAY, Doc, HOLDER, NOW, Official, VERIFIER, manifest, official, request};
-use crate::authority::{Authorised, Denial, Facts, Namespace, SignatureError, authorise};
+use crate::authority::{Authorised, BuiltInRulesets, Denial, Facts, Namespace, SignatureError, authorise};
 use crate::ledger::Side;
 use crate::request::{Disclosure, Manifest, Request};
 
@@ -45,6 +45,7 @@ impl Case {
             holder: &self.holder,
             verifier: &self.verifier,
             request: &request,
+            rulesets: &BuiltInRulesets,
             signatures: &(self.signatures)(&request),
             countersignatures: &(self.countersignatures)(&request),
             set_as_of: self.set_as_of,
@@ -113,6 +114,7 @@ fn who_asks_and_what() {
             holder: &HOLDER,
             verifier: &VERIFIER,
             request,
+            rulesets: &BuiltInRulesets,
             signatures: &[],
             countersignatures: &[],
             set_as_of: 20_250_501,

@@ -1,7 +1,7 @@
 //! POL-2
 
 use super::{DAY, Doc, HOLDER, NOW, VERIFIER, VerifierDoc, manifest, official, request};
-use crate::authority::{Authorised, Change, Denial, Facts, Policy, authorise, compare};
+use crate::authority::{Authorised, BuiltInRulesets, Change, Denial, Facts, Policy, authorise, compare};
 use crate::request::{Disclosure, Manifest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -189,6 +189,7 @@ fn verdicts(policies: [&Policy; 2], asked: &Asked) -> [Result<Authorised, Denial
             holder: &HOLDER,
             verifier: &VERIFIER,
             request: &request,
+            rulesets: &BuiltInRulesets,
             signatures: &signatures,
             countersignatures: &countersignatures,
             set_as_of: asked.3,

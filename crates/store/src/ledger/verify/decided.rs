@@ -225,6 +225,7 @@ impl Model<'_> {
                 holder: &self.holder,
                 verifier: &entry.party,
                 request,
+                rulesets: self.rulesets,
                 signatures: &signatures,
                 countersignatures: &countersignatures,
                 set_as_of,
@@ -236,6 +237,9 @@ impl Model<'_> {
             Ok(_) => Err(entry.wrong("its signers are not those who signed")),
             // Signatures are what is looked at last.
             Err(denial) if signed.is_none() && denial.namespace().is_some() => Ok(()),
+            Err(Denial::RulesetMismatch) if self.rulesets.find(request.ruleset(), request.ruleset_digest()).is_none() => {
+                Err(entry.wrong("its ruleset is neither this build's nor one of the holder's own that are kept here"))
+            }
             Err(_) => Err(entry.wrong("its request is not authorised")),
         }
     }

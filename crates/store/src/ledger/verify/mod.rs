@@ -14,6 +14,7 @@ mod model;
 mod sessions;
 mod tables;
 
+use oblink_session::authority::{BuiltInRulesets, Rulesets};
 use oblink_session::head::{LogHead, SignedHead};
 use oblink_session::merkle::Accumulator;
 use oblink_session::statement::CertifiedKey;
@@ -84,11 +85,26 @@ struct Claim {
 impl SqliteLedger {
     /// Verifies the ledger as it is at one moment: the log, every signed head under the holder's statement key, and the tables.
     /// `witnesses` are heads that others kept, of which the caller knows that the holder said them. O(entries); memory grows with epochs, sessions and heads, not with charges.
+    /// Requests are judged by the rulesets of this build: [`verify_by`](Self::verify_by) takes others.
     ///
     /// # Errors
     /// [`Error::Tampered`] for the first thing found; [`Error::Ledger`]: `Busy` and `Storage`.
     pub fn verify(&self, holder_key: &CertifiedKey, holder: &[u8; 32], witnesses: &[LogHead]) -> Result<VerifyReport, Error> {
-        match self.look(|connection| verify(connection, holder_key, holder, witnesses)) {
+        self.verify_by(holder_key, holder, witnesses, &BuiltInRulesets)
+    }
+
+    /// As [`verify`](Self::verify), by the rulesets that the holder has.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_by(
+        &self,
+        holder_key: &CertifiedKey,
+        holder: &[u8; 32],
+        witnesses: &[LogHead],
+        rulesets: &dyn Rulesets,
+    ) -> Result<VerifyReport, Error> {
+        match self.look(|connection| verify(connection, holder_key, holder, witnesses, rulesets)) {
             // A value of another type or length than this program writes.
             Err(Failure::Sqlite(
                 rusqlite::Error::FromSqlConversionFailure(..)
@@ -100,7 +116,13 @@ impl SqliteLedger {
     }
 }
 
-fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnesses: &[LogHead]) -> Result<VerifyReport, Failure> {
+fn verify(
+    connection: &Connection,
+    key: &CertifiedKey,
+    holder: &[u8; 32],
+    witnesses: &[LogHead],
+    rulesets: &dyn Rulesets,
+) -> Result<VerifyReport, Failure> {
     let mut claims = kept_heads(connection)?;
     let heads = claims.len() as u64;
     claims.extend(witnesses.iter().map(|head| Claim { head: *head, signed: None, place: "witness" }));
@@ -108,7 +130,7 @@ fn verify(connection: &Connection, key: &CertifiedKey, holder: &[u8; 32], witnes
     let mut claims = claims.into_iter().peekable();
 
     let mut log = Accumulator::new();
-    let mut model = Model::new(connection, holder)?;
+    let mut model = Model::new(connection, holder, rulesets)?;
     let mut latest_unix_ms = 0;
     let mut statement = connection.prepare("SELECT seq, kind, unix_ms, party, body, nodes FROM log ORDER BY seq")?;
     let mut rows = statement.query([])?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use oblink_session::authority::Rulesets;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use serde::Deserialize;
 
@@ -76,6 +77,8 @@ pub(super) struct Model<'c> {
     pub(super) connection: &'c Connection,
     /// The holder's fingerprint.
     pub(super) holder: [u8; 32],
+    /// The rulesets by which its requests were judged.
+    pub(super) rulesets: &'c dyn Rulesets,
     pub(super) decided: Decided,
     row_of_session: CachedStatement<'c>,
     charge: CachedStatement<'c>,
@@ -95,10 +98,11 @@ pub(super) struct Model<'c> {
 }
 
 impl<'c> Model<'c> {
-    pub(super) fn new(connection: &'c Connection, holder: &[u8; 32]) -> Result<Self, Failure> {
+    pub(super) fn new(connection: &'c Connection, holder: &[u8; 32], rulesets: &'c dyn Rulesets) -> Result<Self, Failure> {
         Ok(Self {
             connection,
             holder: *holder,
+            rulesets,
             decided: Decided::default(),
             row_of_session: connection.prepare_cached("SELECT session FROM sessions WHERE session_id = ?1")?,
             charge: connection.prepare_cached(
