@@ -65,12 +65,15 @@ const US_2: &[File] = data_files![
     "particles.tsv",
     "road_phrases.tsv",
     "saints.tsv",
+    "states.tsv",
     "street_first_words.tsv",
+    "street_names.tsv",
     "street_placeholders.tsv",
     "street_types.tsv",
     "street_words.tsv",
     "suffixes.tsv",
     "titles.tsv",
+    "type_spellings.tsv",
     "units.tsv",
 ];
 
@@ -84,6 +87,21 @@ impl Edition {
 
     /// Whether the identity of a unit is made out (C-40).
     pub(crate) const fn reads_units(self) -> bool {
+        matches!(self, Edition::Us2)
+    }
+
+    /// Whether digits and letters taken for each other are mended, and more words parted (C-12 to C-15).
+    pub(crate) const fn mends_words(self) -> bool {
+        matches!(self, Edition::Us2)
+    }
+
+    /// Whether buildings, cities and commas are understood (C-20 to C-27).
+    pub(crate) const fn reads_places(self) -> bool {
+        matches!(self, Edition::Us2)
+    }
+
+    /// Whether more spellings of boxes, numbers, roads and units are read (C-30 to C-39).
+    pub(crate) const fn reads_more(self) -> bool {
         matches!(self, Edition::Us2)
     }
 }
@@ -226,6 +244,12 @@ pub(crate) struct Tables {
     pub(crate) formal_names: Map<&'static str, Vec<&'static str>>,
     pub(crate) address_placeholders: Map<&'static str, AddressPlaceholder>,
     pub(crate) street_placeholders: Map<&'static str, ()>,
+    /// Whole names of streets, joined, and how they are written (from `us-2` on).
+    pub(crate) street_names: Map<&'static str, &'static str>,
+    /// Names and abbreviations of states, with single spaces (from `us-2` on).
+    pub(crate) states: Map<&'static str, ()>,
+    /// Street types as they are spelt out, for telling misspelt ones (from `us-2` on).
+    pub(crate) type_spellings: Vec<(&'static str, &'static str)>,
     /// Phrases as they are written, with single spaces.
     pub(crate) box_phrases: Map<&'static str, &'static str>,
     pub(crate) road_phrases: Map<&'static str, &'static str>,
@@ -281,6 +305,10 @@ impl Tables {
         for row in rows("road_phrases.tsv") {
             let first = row[0].split(' ').next().unwrap_or_default();
             word(first, &|w| w.road = true);
+            // COUNTYROAD5A, as a line is written, begins with no phrase, but with a road.
+            if edition.mends_words() {
+                word(row[1], &|w| w.road = true);
+            }
         }
         Tables {
             edition,
@@ -298,6 +326,9 @@ impl Tables {
                 .filter_map(|row| Some((row[0], parse_address_placeholder(row[1])?)))
                 .collect(),
             street_placeholders: set("street_placeholders.tsv"),
+            type_spellings: rows("type_spellings.tsv").map(|row| (row[0], row[1])).collect(),
+            street_names: rows("street_names.tsv").map(|row| (row[0], row[1])).collect(),
+            states: set("states.tsv"),
             box_phrases: rows("box_phrases.tsv").map(|row| (row[0], row[1])).collect(),
             road_phrases: rows("road_phrases.tsv").map(|row| (row[0], row[1])).collect(),
         }
@@ -397,6 +428,7 @@ mod tests {
             | "particles.tsv"
             | "saints.tsv"
             | "count_words.tsv"
+            | "states.tsv"
             | "street_placeholders.tsv" => 1,
             _ => 2,
         };

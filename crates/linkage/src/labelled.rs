@@ -1,7 +1,7 @@
 //! A view of the address parser for this crate's own tests against labelled addresses and vectors.
 //! Not part of the interface.
 
-use crate::data::{Edition, edition_digest, tables};
+use crate::data::{Edition, tables};
 use crate::fold::fold;
 use crate::text::Text;
 use crate::{NotSubmitted, address};
@@ -43,10 +43,20 @@ pub fn us_2(address: &str, unit: &str) -> Result<Parts, NotSubmitted> {
     read(Edition::Us2, address, unit)
 }
 
-/// The digest of the tables of `us-2`.
+/// Words of a street's name as a line's `name` has them, whatever else they might be.
 #[must_use]
-pub fn us_2_digest() -> [u8; 32] {
-    edition_digest(Edition::Us2)
+pub fn name(us_2: bool, words: &str) -> String {
+    let tables = tables(if us_2 { Edition::Us2 } else { Edition::Us1 });
+    let (mut folded, mut name) = (Text::new(), Text::new());
+    let written = fold(tables, words, &mut folded).and_then(|()| address::name(tables, folded.as_str(), &mut name));
+    written.map_or_else(|_| String::new(), |()| name.as_str().to_owned())
+}
+
+/// The USPS abbreviation of a street's type, and a direction, as the tables of `us-2` have them.
+#[must_use]
+pub fn word(word: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let word = tables(Edition::Us2).word(word);
+    (word.street_type.map(|(usps, _)| usps), word.direction)
 }
 
 fn read(edition: Edition, address: &str, unit: &str) -> Result<Parts, NotSubmitted> {

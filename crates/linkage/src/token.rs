@@ -54,6 +54,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(u16, Vec<&[u8]>)> {
     rest.is_empty().then_some((rule, fields))
 }
 
+/// Rule number of a token, or `None` for bytes that do not begin as one.
+pub(crate) fn rule(bytes: &[u8]) -> Option<u16> {
+    let rest = bytes.get(2..)?.strip_prefix(TOKEN_LABEL)?;
+    rest.get(2 + 32..)?.first_chunk().map(|rule| u16::from_be_bytes(*rule))
+}
+
 /// A token that equals none of any record: the reserved rule 0xFFFF over `content`.
 ///
 /// `content` is 32 bytes that the caller derives by a PRF of its seed, the pair and the slot; two
@@ -81,6 +87,7 @@ mod tests {
         want.extend_from_slice(&[1, 2, 2, 0, 2, b'a', b'b', 0, 0]);
         assert_eq!(out, want);
         assert_eq!(decode(&out), Some((0x0102, vec![&b"ab"[..], b""])));
+        assert_eq!((rule(&out), rule(&out[..50]), rule(b"")), (Some(0x0102), None, None));
         for end in 0..out.len() {
             assert_eq!(decode(&out[..end]), None, "{end}");
         }

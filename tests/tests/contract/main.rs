@@ -4,6 +4,7 @@
 mod checking;
 mod files;
 mod keyed;
+mod looking;
 mod metrics;
 mod parties;
 mod resealing;

@@ -1,9 +1,10 @@
 //! PO boxes, rural and highway-contract routes, military boxes.
 
+use super::unit::take;
 use super::{Line, LineKind};
 use crate::NotSubmitted;
 use crate::data::Tables;
-use crate::text::Text;
+use crate::text::{Text, Words};
 
 pub(super) enum Parsed {
     Written,
@@ -11,46 +12,101 @@ pub(super) enum Parsed {
 }
 
 /// Parses a line that begins with a phrase of box_phrases.tsv.
-pub(super) fn parse(tables: &Tables, words: &[&str], out: &mut Line) -> Result<Parsed, NotSubmitted> {
+pub(super) fn parse<'a>(tables: &Tables, words: &[&'a str], units: &mut Words<'a>, out: &mut Line) -> Result<Parsed, NotSubmitted> {
+    if !tables.edition.reads_more() {
+        return one(tables, words, units, out);
+    }
+    // Commas are words in this edition; they say nothing inside a box, but may stand before one.
+    let mut room = Words::new();
+    for word in words.iter().filter(|w| **w != ",") {
+        room.push(word)?;
+    }
+    let plain = room.as_slice();
+    let lead = lead(tables, plain);
+    take(units, plain.get(..lead).unwrap_or_default());
+    one(tables, plain.get(lead..).unwrap_or_default(), units, out)
+}
+
+/// How many words before a post office box are no part of it (C-31): a department and its number,
+/// a lockbox at a post office box, anything without a number.
+fn lead(tables: &Tables, plain: &[&str]) -> usize {
+    let boxed = |rest: &[&str]| phrase(tables, rest).is_some_and(|(kind, rest)| kind == "po box" && take_id(rest).is_some());
+    let named = |i: usize| matches!(plain.get(i), Some(&("po" | "p" | "post" | "pobox" | "pob" | "pobx" | "p0")));
+    let Some(start) = (1..plain.len()).find(|i| named(*i) && plain.get(*i..).is_some_and(boxed)) else {
+        return 0;
+    };
+    let before = plain.get(..start).unwrap_or_default();
+    let numbered = |w: &str| w.bytes().any(|b| b.is_ascii_digit());
+    let said = |w: &&str| {
+        numbered(w)
+            || matches!(*w, "#" | "no" | "num" | "number" | "ref" | "re" | "acct" | "account" | "customer" | "cust")
+            || tables.word(w).unit.is_some()
+    };
+    let department = before.first().is_some_and(|w| !numbered(w)) && before.iter().all(said);
+    let name = !before.iter().any(|w| numbered(w) || tables.word(w).number.is_some());
+    let inner = phrase(tables, before).and_then(|(kind, rest)| take_id(rest).filter(|(_, rest)| kind == "po box" && rest.is_empty()));
+    if department || name || inner.is_some() { start } else { 0 }
+}
+
+fn one<'a>(tables: &Tables, words: &[&'a str], units: &mut Words<'a>, out: &mut Line) -> Result<Parsed, NotSubmitted> {
     let Some((kind, rest)) = phrase(tables, words) else {
         return Ok(Parsed::NotABox);
     };
-    match kind {
-        "po box" => {
-            let (id, rest) = take_id(rest).ok_or(NotSubmitted::IncompleteAddress)?;
-            // BOX 152 RR 2 is RR 2 BOX 152.
-            if matches!(words.first(), Some(&("box" | "bx")))
-                && let Some((route @ ("rr" | "hc"), rest)) = phrase(tables, rest)
-                && let Some((route_id, rest)) = take_id(rest)
-            {
-                nothing_else(rest)?;
-                write(out, LineKind::Route, &[route, route_id], id)?;
-                return Ok(Parsed::Written);
-            }
-            nothing_else(rest)?;
-            write(out, LineKind::PoBox, &["po box"], id)?;
+    let more = tables.edition.reads_more();
+    let route_line = |kind: &str| if matches!(kind, "psc" | "cmr" | "unit") { LineKind::Military } else { LineKind::Route };
+    if kind == "po box" {
+        let (id, rest) = take_id(rest).ok_or(NotSubmitted::IncompleteAddress)?;
+        // BOX 152 RR 2 is RR 2 BOX 152.
+        if matches!(words.first(), Some(&("box" | "bx")))
+            && let Some((route, behind)) = phrase(tables, rest)
+            && (matches!(route, "rr" | "hc") || (more && route != "po box"))
+            && let Some((route_id, behind)) = take_id(behind)
+        {
+            nothing_else(behind)?;
+            write(out, route_line(route), &[route, route_id], &[id])?;
+            return Ok(Parsed::Written);
+        }
+        finish(tables, rest, units, |letter| write(out, LineKind::PoBox, &["po box"], &[id, letter]))?;
+        return Ok(Parsed::Written);
+    }
+    let boxed = take_id(rest).and_then(|(id, rest)| match rest {
+        ["box" | "bx" | "no" | "num" | "number" | "#", rest @ ..] => Some((id, take_id(rest)?)),
+        // RR 2 PO BOX 15
+        _ if more => phrase(tables, rest).filter(|(kind, _)| *kind == "po box").and_then(|(_, rest)| Some((id, take_id(rest)?))),
+        _ => None,
+    });
+    match boxed {
+        Some((route_id, (id, rest))) => {
+            finish(tables, rest, units, |letter| write(out, route_line(kind), &[kind, route_id], &[id, letter]))?;
             Ok(Parsed::Written)
         }
-        _ => {
-            let route = take_id(rest);
-            let boxed = route.and_then(|(id, rest)| match rest {
-                ["box" | "bx" | "no" | "num" | "number" | "#", rest @ ..] => Some((id, take_id(rest)?)),
-                _ => None,
-            });
-            match boxed {
-                Some((route_id, (id, rest))) => {
-                    nothing_else(rest)?;
-                    let military = matches!(kind, "psc" | "cmr" | "unit");
-                    let line = if military { LineKind::Military } else { LineKind::Route };
-                    write(out, line, &[kind, route_id], id)?;
-                    Ok(Parsed::Written)
-                }
-                // UNIT 4 12 MAIN ST begins with the same word.
-                None if kind == "unit" => Ok(Parsed::NotABox),
-                None => Err(NotSubmitted::IncompleteAddress),
-            }
+        // UNIT 4 12 MAIN ST begins with the same word.
+        None if kind == "unit" => Ok(Parsed::NotABox),
+        None => Err(NotSubmitted::IncompleteAddress),
+    }
+}
+
+/// Checks what follows a box, and writes it with the letter that belongs to its number.
+fn finish<'a>(
+    tables: &Tables,
+    rest: &[&'a str],
+    units: &mut Words<'a>,
+    write: impl FnOnce(&'a str) -> Result<(), NotSubmitted>,
+) -> Result<(), NotSubmitted> {
+    if tables.edition.reads_more() {
+        // BOX 42 D is BOX 42D.
+        if let [letter] = rest
+            && letter.len() == 1
+            && letter.bytes().all(|b| b.is_ascii_lowercase())
+        {
+            return write(letter);
+        }
+        if rest.first().is_some_and(|w| tables.word(w).unit.is_some()) {
+            take(units, rest);
         }
     }
+    nothing_else(rest)?;
+    write("")
 }
 
 /// The longest phrase of at most four words at the beginning.
@@ -92,8 +148,8 @@ fn nothing_else(rest: &[&str]) -> Result<(), NotSubmitted> {
     }
 }
 
-fn write(out: &mut Line, kind: LineKind, name: &[&str], id: &str) -> Result<(), NotSubmitted> {
+fn write(out: &mut Line, kind: LineKind, name: &[&str], id: &[&str]) -> Result<(), NotSubmitted> {
     out.kind = kind;
     name.iter().try_for_each(|w| out.name.push_word(w))?;
-    out.number.push(id)
+    id.iter().try_for_each(|part| out.number.push(part))
 }

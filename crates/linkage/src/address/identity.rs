@@ -1,5 +1,7 @@
 //! What tells one unit of a house from another (C-40 to C-45).
 
+use super::number::all_digits;
+use super::place::is_zip;
 use super::split;
 use crate::NotSubmitted;
 use crate::data::{Tables, UnitPart};
@@ -29,11 +31,11 @@ struct Parts {
 /// for `apt 4`, `# 4`, `unit no 04` and `4`; empty where nothing tells units apart.
 pub(super) fn write(tables: &Tables, line: &[&str], column: &str, out: &mut Text) -> Result<(), NotSubmitted> {
     let mut parts = Parts { text: Text::new(), parts: [(Rank::Word, 0, 0); PARTS_MAX], len: 0 };
-    parts.collect(tables, line)?;
+    parts.collect(tables, line, true)?;
     if !column.is_empty() {
         let mut text = Text::new();
-        split::punctuation(column, &mut text)?;
-        parts.collect(tables, split::words(tables, text.as_str(), false)?.as_slice())?;
+        split::punctuation(tables, column, &mut text)?;
+        parts.collect(tables, split::words(tables, text.as_str(), false)?.as_slice(), false)?;
     }
     for rank in [Rank::Building, Rank::Floor, Rank::Number, Rank::Word] {
         for (_, start, end) in parts.kept().iter().filter(|(r, ..)| *r == rank) {
@@ -63,7 +65,7 @@ impl Parts {
         }
     }
 
-    fn collect(&mut self, tables: &Tables, words: &[&str]) -> Result<(), NotSubmitted> {
+    fn collect(&mut self, tables: &Tables, words: &[&str], line: bool) -> Result<(), NotSubmitted> {
         let part = |i: usize| words.get(i).and_then(|w| tables.word(w).part);
         let id = |i: usize| words.get(i).copied().filter(|w| is_id(tables, w));
         // What the last designator says of the next number.
@@ -75,7 +77,7 @@ impl Parts {
             // 2ND FLOOR, but APT 2 FL 3.
             if let Some(number) = ordinal(tables, word)
                 && part(i + 1) == Some(UnitPart::Floor)
-                && !(designated && id(i + 2).is_some())
+                && !(designated && words.iter().skip(i + 2).find(|w| !noise(w)).is_some_and(|w| is_id(tables, w)))
             {
                 self.floor(tables, number)?;
                 (rank, designated) = (Rank::Number, false);
@@ -84,6 +86,10 @@ impl Parts {
             }
             if is_id(tables, word) {
                 i += 1;
+                // MAIN ST 62704; APT 4 SPRINGFIELD 62704: a ZIP code is no unit.
+                if line && !designated && i == words.len() && is_zip(word) {
+                    continue;
+                }
                 if rank == Rank::Floor {
                     self.floor(tables, word)?;
                 } else {
@@ -120,6 +126,12 @@ impl Parts {
 
     fn floor(&mut self, tables: &Tables, number: &str) -> Result<(), NotSubmitted> {
         let start = self.text.len();
+        // FLOOR B is unit B.
+        if number != "g" && ordinal(tables, number).is_none() {
+            self.number(tables, number)?;
+            self.keep(Rank::Number, start);
+            return Ok(());
+        }
         self.text.push("fl")?;
         self.number(tables, number)?;
         if self.text.len() > start + 2 {
@@ -138,8 +150,11 @@ impl Parts {
         }
         let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
         let suffix = word.get(digits.len()..).unwrap_or_default();
-        let plain = !digits.is_empty() && matches!(suffix, "st" | "nd" | "rd" | "th");
-        self.text.push(if plain { digits } else { word }.trim_start_matches('0'))
+        let plain = all_digits(digits) && matches!(suffix, "st" | "nd" | "rd" | "th");
+        let word = if plain { digits } else { word };
+        let value = word.trim_start_matches('0');
+        let numbered = value.bytes().next().is_some_and(|b| b.is_ascii_digit()) || value.is_empty();
+        self.text.push(if numbered { value } else { word })
     }
 }
 

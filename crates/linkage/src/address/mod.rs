@@ -2,7 +2,10 @@
 
 mod boxes;
 mod identity;
+mod mend;
 mod number;
+mod place;
+mod spanish;
 mod split;
 mod street;
 mod unit;
@@ -55,6 +58,16 @@ impl Line {
         }
     }
 
+    /// No line at all: every part is empty.
+    pub(crate) const fn absent() -> Self {
+        Line::new()
+    }
+
+    /// Whether there is a house number and a street, or a box.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.number.is_empty() && !self.name.is_empty()
+    }
+
     /// Writes the parts in one line, without the unit.
     pub(crate) fn write(&self, out: &mut Text) -> Result<(), NotSubmitted> {
         out.clear();
@@ -94,6 +107,23 @@ pub(crate) fn read(tables: &Tables, folded_address: &Text, folded_unit: &Text) -
     stable(tables, folded_address, folded_unit, &mut Text::new())
 }
 
+/// A folded address that is a house number and no street, with what its unit column says; `None` for anything else.
+pub(crate) fn number_alone(tables: &Tables, folded_address: &Text, folded_unit: &Text) -> Option<Line> {
+    let number = folded_address.as_str().trim_start_matches('0');
+    let digits = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return None;
+    }
+    // What a street would make of the unit column.
+    let mut with_street = Text::new();
+    with_street.push(number).ok()?;
+    with_street.push(" main st").ok()?;
+    let mut line = read(tables, &with_street, folded_unit).ok()?;
+    line.name = Text::new();
+    line.street_type = None;
+    Some(line)
+}
+
 /// a line whose canonical form reads differently has no certain reading.
 fn stable(tables: &Tables, folded: &Text, unit: &Text, written: &mut Text) -> Result<Line, NotSubmitted> {
     let line = once(tables, folded.as_str(), unit.as_str())?;
@@ -108,23 +138,38 @@ fn stable(tables: &Tables, folded: &Text, unit: &Text, written: &mut Text) -> Re
 
 fn once(tables: &Tables, folded: &str, unit: &str) -> Result<Line, NotSubmitted> {
     placeholder(tables, folded)?;
-    let mut line = Text::new();
-    split::punctuation(folded, &mut line)?;
+    let (mut line, mut mended) = (Text::new(), Text::new());
+    split::punctuation(tables, folded, &mut line)?;
+    if tables.edition.mends_words() {
+        mend::words(tables, line.as_str(), &mut mended)?;
+        line = mended;
+    }
     let words = split::words(tables, line.as_str(), true)?;
-    let words = words.as_slice();
-    if words.is_empty() {
+    if words.as_slice().iter().all(|w| *w == ",") {
         return Err(NotSubmitted::EmptyAddress);
     }
     let mut out = Line::new();
     let mut units = Words::new();
-    match boxes::parse(tables, words, &mut out)? {
+    match boxes::parse(tables, words.as_slice(), &mut units, &mut out)? {
         boxes::Parsed::Written => {}
-        boxes::Parsed::NotABox => street::parse(tables, words, &mut units, &mut out)?,
+        boxes::Parsed::NotABox if tables.edition.reads_places() => {
+            let words = place::cut(tables, words.as_slice(), &mut units)?;
+            let words = spanish::in_order(tables, words.as_slice())?;
+            street::parse(tables, words.as_slice(), &mut units, &mut out)?;
+        }
+        boxes::Parsed::NotABox => street::parse(tables, words.as_slice(), &mut units, &mut out)?,
     }
     if tables.edition.reads_units() {
         identity::write(tables, units.as_slice(), unit, &mut out.unit)?;
     }
     Ok(out)
+}
+
+/// Writes words as a street's name, for the tests that compare with labels.
+pub(crate) fn name(tables: &Tables, folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
+    let mut line = Text::new();
+    split::punctuation(tables, folded, &mut line)?;
+    street::name(tables, split::words(tables, line.as_str(), false)?.as_slice(), out)
 }
 
 /// a line that stands for a missing one.

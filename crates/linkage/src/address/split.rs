@@ -4,8 +4,9 @@ use crate::NotSubmitted;
 use crate::data::{Tables, Unit, Word};
 use crate::text::{Text, Words};
 
-/// Settles punctuation: `#` is a word; `-`, `.` and `/` stay between digits only.
-pub(super) fn punctuation(folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
+/// Settles punctuation: `#` is a word; `-`, `.` and `/` stay between digits only. Where
+/// places are read, `,` is a word too (C-11).
+pub(super) fn punctuation(tables: &Tables, folded: &str, out: &mut Text) -> Result<(), NotSubmitted> {
     let bytes = folded.as_bytes();
     let at = |i: Option<usize>| i.and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
     for (i, &b) in bytes.iter().enumerate() {
@@ -13,6 +14,7 @@ pub(super) fn punctuation(folded: &str, out: &mut Text) -> Result<(), NotSubmitt
         let between_digits = before.is_ascii_digit() && next.is_ascii_digit();
         match b {
             b'#' => out.push(" # ")?,
+            b',' if tables.edition.reads_places() => out.push(" , ")?,
             b'-' if between_digits && !fraction_follows(bytes, i + 1) => out.push_byte(b)?,
             // 12-A is 12A.
             b'-' if before.is_ascii_digit() && next.is_ascii_lowercase() && !after.is_ascii_alphanumeric() => {}
@@ -58,11 +60,11 @@ pub(super) fn words<'a>(tables: &Tables, line: &'a str, line_start: bool) -> Res
             }
         } else if letters > 0 {
             let (word, rest) = chunk.split_at(letters);
-            letters_then_digits(tables, word, rest, chunk, first, &mut out)?;
+            letters_then_digits(tables, (word, rest, chunk), first, line_start, &mut out)?;
         } else {
             out.push(chunk)?;
         }
-        first = false;
+        first &= chunk == ",";
     }
     Ok(out)
 }
@@ -108,20 +110,45 @@ fn digits_then_letters<'a>(tables: &Tables, number: &str, rest: &'a str, first: 
     if first && rest.len() >= 4 {
         return Cut::Both(rest);
     }
+    if tables.edition.mends_words() {
+        // 12oak st; 2ndfl, 2fl.
+        let floor = |word: &str| tables.word(word).unit == Some(Unit::Floor);
+        if (first && rest.len() == 3 && word.unit.is_none()) || (!first && floor(rest)) {
+            return Cut::Both(rest);
+        }
+        if let Some(kind) = rest.get(2..).filter(|kind| floor(kind))
+            && matches!(rest.get(..2), Some("st" | "nd" | "rd" | "th"))
+        {
+            return Cut::Both(kind);
+        }
+    }
     Cut::Keep
 }
 
 fn letters_then_digits<'a>(
     tables: &Tables,
-    word: &'a str,
-    rest: &'a str,
-    chunk: &'a str,
+    (word, rest, chunk): (&'a str, &'a str, &'a str),
     first: bool,
+    in_line: bool,
     out: &mut Words<'a>,
 ) -> Result<(), NotSubmitted> {
     let entry = tables.word(word);
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, tail) = rest.split_at(digits);
+    // rr2, apt4, fl2, us1 (C-15).
+    if tables.edition.mends_words() && word.len() >= 2 {
+        let road = in_line && out.as_slice().len() <= 2 && entry.road && tables.road_phrases.contains_key(word);
+        let boxed = tables.box_phrases.contains_key(word) && (first || matches!(word, "box" | "bx" | "pobox"));
+        let united = if first { entry.unit == Some(Unit::Strong) } else { entry.unit.is_some() || road };
+        if united || boxed {
+            out.push(word)?;
+            return out.push(rest);
+        }
+    }
+    if tables.edition.mends_words() && word == "i" && in_line && !first && out.as_slice().len() <= 2 && tail.is_empty() {
+        out.push(word)?;
+        return out.push(rest);
+    }
     if first {
         // po box written together with its number; a grid number (N6W23001) stays whole.
         if matches!(word, "pobox" | "pob" | "box") {
@@ -130,7 +157,10 @@ fn letters_then_digits<'a>(
         }
         return out.push(chunk);
     }
-    if entry.direction.is_some() && word.len() <= 2 && matches!(tail, "" | "st" | "nd" | "rd" | "th") {
+    // W AVENUE E4: no direction, but the avenue's name.
+    let avenue = tables.edition.mends_words()
+        && out.as_slice().last().is_some_and(|before| tables.road_phrases.get(before).is_some_and(|class| *class == "avenue"));
+    if !avenue && entry.direction.is_some() && word.len() <= 2 && matches!(tail, "" | "st" | "nd" | "rd" | "th") {
         out.push(word)?;
         return out.push(number);
     }
@@ -147,6 +177,12 @@ fn whole_word<'a>(tables: &Tables, chunk: &'a str, out: &mut Words<'a>) -> Resul
     {
         out.push("saint")?;
         return out.push(saint);
+    }
+    if tables.edition.mends_words()
+        && let Some((name, spelt)) = super::mend::glued_type(tables, chunk)
+    {
+        out.push(name)?;
+        return out.push(spelt);
     }
     out.push(chunk)
 }

@@ -146,7 +146,7 @@ Session   {session_s:.1} s; verifier {verifier_us:.0} µs and holder {holder_us:
 Memory    holder {holder_rss:.0} MB, verifier {verifier_rss:.0} MB at most",
             ruleset = self.ruleset,
             class = self.class.as_str(),
-            meaning = Meaning::of_class(self.class.as_str()).matched,
+            meaning = Meaning::of(self.class.as_str(), self.tokens_per_pair, true).matched,
             pairs = self.pairs,
             records = self.records,
             left_out = self.pairs - self.submitted,

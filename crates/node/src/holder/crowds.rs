@@ -262,6 +262,6 @@ mod tests {
         let mut reader = RowReader::from_read(Box::new(bytes), None, "r".to_owned(), &CsvOptions::default()).unwrap();
         let chunk = reader.next_chunk().unwrap().unwrap();
         assert_eq!(places_of(&chunk, |view| (!view.address.is_empty()).then_some(view.address.len() as u64)), [8, 8]);
-        assert_eq!(places_of(&chunk, |_| None), []);
+        assert!(places_of(&chunk, |_| None).is_empty());
     }
 }

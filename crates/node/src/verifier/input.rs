@@ -53,6 +53,8 @@ pub(super) struct List {
     submitted: Pairs,
     /// How many they are.
     pub(super) pairs: u64,
+    /// Tokens that are theirs: the other slots hold dummies.
+    pub(super) own_tokens: u64,
     /// Pairs of dummies alone that are asked after them (SPEC PAD-1).
     pub(super) padding: u64,
     pub(super) duplicate_ids: u64,
@@ -64,8 +66,8 @@ pub(super) struct List {
 /// A chunk on its way through the reading: its rows, tokenised and judged.
 struct Judged {
     chunk: RowChunk,
-    /// For each row what is made of it.
-    rows: Vec<Verdict>,
+    /// For each row the number of its tokens, and what is made of it.
+    rows: Vec<(usize, Verdict)>,
 }
 
 /// A chunk whose submitted rows have their numbers.
@@ -235,6 +237,7 @@ impl Maker {
             ruleset,
             submitted: Pairs::default(),
             pairs: 0,
+            own_tokens: 0,
             padding: 0,
             duplicate_ids: 0,
             summary: InputSummary { rows: 0, bytes: 0, sha256: [0; 32] },
@@ -268,7 +271,7 @@ impl Maker {
         let Judged { chunk, rows } = judged;
         let first_pair = self.list.pairs;
         let mut submitted = Vec::with_capacity(rows.len());
-        for ((view, record), verdict) in chunk.iter().zip(chunk.records()).zip(&rows) {
+        for ((view, record), (own, verdict)) in chunk.iter().zip(chunk.records()).zip(&rows) {
             if self.has_ids {
                 self.duplicates.push(view.id);
             }
@@ -280,6 +283,7 @@ impl Maker {
                 None => {
                     self.list.submitted.push(&record);
                     self.list.pairs += 1;
+                    self.list.own_tokens += *own as u64;
                     self.list.fates.push(0);
                     self.count_date(verdict.order_date);
                 }
@@ -319,8 +323,8 @@ fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditi
     let mut next = 0;
     let mut rows = Vec::with_capacity(chunk.len());
     for ((index, view), outcome) in chunk.iter().enumerate().zip(&of_chunk.rows) {
-        let verdict = match *outcome {
-            Err(reason) => Verdict { reason: Some(reason), ..Verdict::default() },
+        let row = match *outcome {
+            Err(reason) => (0, Verdict { reason: Some(reason), ..Verdict::default() }),
             Ok(own) if own > usize::from(ruleset.tokens_per_pair()) => {
                 return Err(Failure::bug("a row gave more tokens than its ruleset says"));
             }
@@ -328,10 +332,10 @@ fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditi
                 let tokens = tokens_in(&of_chunk.tokens, next, own);
                 next += own;
                 let address = || address_of(ruleset.place(&row_of(&view)), tokens);
-                conditions.map_or_else(Verdict::default, |conditions| conditions.judge(&chunk, index, address))
+                (own, conditions.map_or_else(Verdict::default, |conditions| conditions.judge(&chunk, index, address)))
             }
         };
-        rows.push(verdict);
+        rows.push(row);
     }
     Ok(Judged { chunk, rows })
 }

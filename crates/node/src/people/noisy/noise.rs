@@ -210,6 +210,8 @@ fn forms(person: &Person, dice: &mut Dice) -> (String, String) {
     }
     if matches!(person.origin, Origin::Chinese | Origin::Korean)
         && dice.chance(400)
+        // Not of an English name, which many have too.
+        && (lists.of(person.origin).male.has(&given) || lists.of(person.origin).female.has(&given))
         && let Some((one, other)) = syllables(&given)
     {
         given = match dice.below(3) {
@@ -384,6 +386,7 @@ mod tests {
         ] {
             assert_eq!(syllables(name), Some((one.to_owned(), other.to_owned())));
         }
+        assert!(all_forms(Origin::Korean, "Benjamin", &["Choi"]).iter().all(|(given, _)| given == "Benjamin"));
         assert_eq!(syllables("Wei"), None);
         assert_eq!(syllables("Bo"), None);
     }

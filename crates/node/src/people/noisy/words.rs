@@ -78,6 +78,10 @@ impl Skewed {
         self.words.get((rank % self.words.len().max(1) as u64) as usize).copied().unwrap_or_default()
     }
 
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.words.contains(&word)
+    }
+
     #[cfg(test)]
     pub(super) fn words(&self) -> &[&'static str] {
         &self.words
