@@ -96,7 +96,6 @@ impl Keyed {
 
     /// A number that the rows of one delivery line and ZIP code share (K-30).
     pub(crate) fn place(&self, row: &Row<'_>) -> Option<u64> {
-        self.crowd_max()?;
         let row = self.read(row, Side::Holder(Place::Quiet)).ok()?;
         if !row.line.is_full() {
             return None;

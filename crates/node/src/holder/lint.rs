@@ -31,7 +31,7 @@ pub fn lint(args: &RecordsLintArgs, reporter: &Reporter) -> Result<(), Failure> 
     let bar = reporter.bytes_bar("reading", reader.bytes_total(), reader.bytes_read());
     for_each_ordered(
         || reader.next_chunk(),
-        |chunk| Ok(looker.look(&chunk, |_, _, _| Ok(()))),
+        |chunk| Ok(looker.look(&chunk, |_, _| Ok(()))),
         |rows| {
             rows.iter().for_each(|(seen, _)| tally.add(seen));
             bar.update();

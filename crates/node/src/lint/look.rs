@@ -119,14 +119,10 @@ impl Looker {
     pub(crate) fn look<V>(
         &self,
         chunk: &RowChunk,
-        judge: impl Fn(usize, Option<u64>, &TokenArena) -> Result<V, &'static str>,
+        judge: impl Fn(usize, &TokenArena) -> Result<V, &'static str>,
     ) -> Vec<(Seen, Option<V>)> {
         let mut tokens = TokenArena::new();
-        chunk
-            .iter()
-            .enumerate()
-            .map(|(index, view)| self.look_at(&view, &mut tokens, |tokens| judge(index, self.ruleset.place(&row_of(&view)), tokens)))
-            .collect()
+        chunk.iter().enumerate().map(|(index, view)| self.look_at(&view, &mut tokens, |tokens| judge(index, tokens))).collect()
     }
 
     fn look_at<V>(

@@ -57,7 +57,7 @@ pub(super) fn dry_run(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failu
     let asked = Asked::of(&ready, &signatures);
     let request = directory.as_ref().map(|directory| of_request(directory, &signatures)).transpose()?;
     let verdict = match (&policy, &ready.question) {
-        (Some(policy), Some(question)) => Some(Verdict::of(policy, ready.ruleset, &home, &pin, question.request(), signatures)),
+        (Some(policy), Some(question)) => Some(Verdict::of(policy, &home, &pin, question.request(), ready.ruleset, signatures)),
         _ => None,
     };
     let holder = reach(args, &home, pin).map_err(|failure| failure.with_context(label));
@@ -117,7 +117,7 @@ struct Asked {
 impl Asked {
     fn of(ready: &Ready, signatures: &[Found]) -> Self {
         let list = &ready.list;
-        let dummies = list.pairs * u64::from(ready.ruleset.tokens_per_pair()) - list.own_tokens;
+        let dummies = (list.pairs * u64::from(ready.ruleset.tokens_per_pair())).saturating_sub(list.own_tokens);
         let Some(request) = ready.question.as_ref().map(|question| question.request()) else {
             return Self { tokens: 0, dummies: 0, batches: 0, bytes_up: 0, bytes_down: 0 };
         };
@@ -236,7 +236,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(policy: &Policy, ruleset: &Ruleset, home: &Home, holder: &Fingerprint, request: &Request, signatures: Vec<Found>) -> Self {
+    fn of(policy: &Policy, home: &Home, holder: &Fingerprint, request: &Request, ruleset: &Ruleset, signatures: Vec<Found>) -> Self {
         let verifier = home.fingerprint();
         let rules = policy.verifier(verifier.as_bytes());
         let mut open = vec!["its budgets: what was asked before is in the holder's ledger".to_owned()];
@@ -252,12 +252,12 @@ impl Verdict {
             holder: holder.as_bytes(),
             verifier: verifier.as_bytes(),
             request,
+            rulesets: ruleset,
             signatures: &to_send(signatures),
             countersignatures: &countersignatures,
             // As if the set were of today: how old it is only the holder says.
             set_as_of: if age_max > 0 { Date::of(now).yyyymmdd() } else { 0 },
             now_unix_ms: unix_ms(now),
-            rulesets: ruleset,
         });
         let denied = match verdict {
             Ok(authorised) => {

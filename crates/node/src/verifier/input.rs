@@ -53,7 +53,7 @@ pub(super) struct List {
     submitted: Pairs,
     /// How many they are.
     pub(super) pairs: u64,
-    /// How many tokens are theirs: the slots that are left hold dummies.
+    /// Tokens that are theirs: the other slots hold dummies.
     pub(super) own_tokens: u64,
     /// Pairs of dummies alone that are asked after them (SPEC PAD-1).
     pub(super) padding: u64,
@@ -323,7 +323,7 @@ fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditi
     let mut next = 0;
     let mut rows = Vec::with_capacity(chunk.len());
     for ((index, view), outcome) in chunk.iter().enumerate().zip(&of_chunk.rows) {
-        let verdict = match *outcome {
+        let row = match *outcome {
             Err(reason) => (0, Verdict { reason: Some(reason), ..Verdict::default() }),
             Ok(own) if own > usize::from(ruleset.tokens_per_pair()) => {
                 return Err(Failure::bug("a row gave more tokens than its ruleset says"));
@@ -335,7 +335,7 @@ fn judge(chunk: RowChunk, ruleset: &'static Ruleset, conditions: Option<&Conditi
                 (own, conditions.map_or_else(Verdict::default, |conditions| conditions.judge(&chunk, index, address)))
             }
         };
-        rows.push(verdict);
+        rows.push(row);
     }
     Ok(Judged { chunk, rows })
 }

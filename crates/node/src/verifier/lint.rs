@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use oblink_linkage::Side;
 use serde_json::Map;
 
-use super::conditions::{Conditions, address_of};
+use super::conditions::{Conditions, address_of, tokens_in};
 use super::request::recompute::ListFile;
 use crate::cli::PairsLintArgs;
 use crate::date::Date;
@@ -15,6 +15,7 @@ use crate::pipeline::for_each_ordered;
 use crate::report::Reporter;
 use crate::rows::Field;
 use crate::ruleset::choose;
+use crate::tokens::row_of;
 
 /// Looks at the pairs as `check` and `request new` would, and says what was found. Nobody is asked.
 ///
@@ -35,9 +36,9 @@ pub fn lint(args: &PairsLintArgs, reporter: &Reporter) -> Result<(), Failure> {
     for_each_ordered(
         || reader.next_chunk(),
         |chunk| {
-            Ok(looker.look(&chunk, |index, place, tokens| {
-                let address = || address_of(place, tokens.iter());
-                let verdict = conditions.judge(&chunk, index, address);
+            Ok(looker.look(&chunk, |index, tokens| {
+                let place = || chunk.row(index).and_then(|view| ruleset.place(&row_of(&view)));
+                let verdict = conditions.judge(&chunk, index, || address_of(place(), tokens_in(tokens, 0, tokens.len())));
                 verdict.reason.map_or(Ok(verdict), Err)
             }))
         },
