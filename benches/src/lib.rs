@@ -8,6 +8,7 @@ pub mod compare;
 pub mod dalek;
 pub mod linkage;
 pub mod machine;
+pub mod people;
 pub mod plot;
 pub mod ratios;
 pub mod sample;

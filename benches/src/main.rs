@@ -1,4 +1,5 @@
-//! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process, `compare` beside other programs; `linkage` says how well rulesets link.
+//! The harness: `scale` runs both real peers, `ratios` sets oblink beside plain curve25519-dalek in one process, `compare` beside other programs;
+//! `people` writes noisy people, `linkage` says how well rulesets link them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use oblink_benches::amount::amount;
 use oblink_benches::authority;
 use oblink_benches::compare::{self, Peer};
-use oblink_benches::{linkage, plot, ratios, scale};
+use oblink_benches::{linkage, people, plot, ratios, scale};
 use oblink_node::cli::{DemoCli, OutputArgs, demo_main};
 use oblink_node::engine;
 use oblink_node::failure::{Exit, Failure};
@@ -35,6 +36,8 @@ enum Command {
     Compare(CompareArgs),
     /// What it costs a session to be authorised: the same list asked unsigned and signed, in turns. Signs with ssh-keygen.
     Authority(AuthorityArgs),
+    /// Noisy households with movers: pairs.csv and records.csv with the truth of both, for tests of linkage.
+    People(PeopleArgs),
     /// How well rulesets link: recall and precision on pairs and records of which the truth is known.
     Linkage(LinkageArgs),
     /// A picture of what `scale` cost at several sizes.
@@ -74,6 +77,22 @@ struct ScaleArgs {
     /// Add each object to the lines of FILE as well, for `plot`.
     #[arg(long, value_name = "FILE")]
     append: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct PeopleArgs {
+    /// Pairs that the verifier asks.
+    #[arg(long, value_parser = amount, value_name = "N")]
+    pairs: u64,
+    /// Records that the holder has.
+    #[arg(long, value_parser = amount, value_name = "M")]
+    records: u64,
+    /// Seed of everything.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// Where pairs.csv, records.csv, pairs_truth.csv and records_truth.csv go; files of these names there are replaced.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -176,6 +195,7 @@ fn main() -> ExitCode {
         Command::Authority(AuthorityArgs { pairs, records, rounds }) => {
             authority::run(pairs, records, rounds, &reporter).map_err(|error| Failure::input("authority", format!("{error:#}")))
         }
+        Command::People(PeopleArgs { pairs, records, seed, out }) => people::run(pairs, records, seed, &out, &reporter),
         Command::Linkage(LinkageArgs { pairs, records, pairs_truth, records_truth, rulesets, chart }) => {
             linkage::run(&linkage::Options { pairs, records, pairs_truth, records_truth, rulesets, chart }, &reporter)
         }

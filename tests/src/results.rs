@@ -81,7 +81,7 @@ impl Results {
         for (reason, count) in by_reason {
             assert_eq!(*count, self.rows.iter().filter(|row| row.reason == *reason).count() as u64, "{reason}");
         }
-        for key in ["session", "set_id", "as_of", "ruleset", "class", "authority", "receipt_digest"] {
+        for key in ["session", "set_id", "as_of", "ruleset", "class", "tokens_per_pair", "authority", "receipt_digest"] {
             assert_eq!(self.meta[key], self.object[key], "{key}");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use oblink_linkage::{DUMMY_RULE, NotSubmitted, Place, Row, Ruleset, Side, TokenArena, rule_of};
+use oblink_linkage::{DUMMY_RULE, ExplainedToken, NotSubmitted, Place, Row, Ruleset, Side, TokenArena};
 use oblink_node::failure::Failure;
 use oblink_node::pipeline::for_each_ordered;
 use oblink_node::rows::{CsvOptions, RowChunk, RowReader, Source};
@@ -113,7 +113,7 @@ pub(super) fn rule_numbers(ruleset: &Ruleset) -> Vec<u16> {
 
 /// Where in `numbers` a token's rule is; `None` for a dummy, which meets nothing.
 fn rule_index(numbers: &[u16], token: &[u8]) -> Result<Option<u8>, Failure> {
-    match rule_of(token) {
+    match ExplainedToken::rule_of(token) {
         Some(DUMMY_RULE) => Ok(None),
         rule => rule
             .and_then(|rule| numbers.binary_search(&rule).ok())

@@ -73,6 +73,7 @@ const US_2: &[File] = data_files![
     "street_words.tsv",
     "suffixes.tsv",
     "titles.tsv",
+    "type_spellings.tsv",
     "units.tsv",
 ];
 
@@ -247,6 +248,8 @@ pub(crate) struct Tables {
     pub(crate) street_names: Map<&'static str, &'static str>,
     /// Names and abbreviations of states, with single spaces (from `us-2` on).
     pub(crate) states: Map<&'static str, ()>,
+    /// Street types as they are spelt out, for telling misspelt ones (from `us-2` on).
+    pub(crate) type_spellings: Vec<(&'static str, &'static str)>,
     /// Phrases as they are written, with single spaces.
     pub(crate) box_phrases: Map<&'static str, &'static str>,
     pub(crate) road_phrases: Map<&'static str, &'static str>,
@@ -323,6 +326,7 @@ impl Tables {
                 .filter_map(|row| Some((row[0], parse_address_placeholder(row[1])?)))
                 .collect(),
             street_placeholders: set("street_placeholders.tsv"),
+            type_spellings: rows("type_spellings.tsv").map(|row| (row[0], row[1])).collect(),
             street_names: rows("street_names.tsv").map(|row| (row[0], row[1])).collect(),
             states: set("states.tsv"),
             box_phrases: rows("box_phrases.tsv").map(|row| (row[0], row[1])).collect(),

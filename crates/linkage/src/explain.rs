@@ -25,6 +25,14 @@ impl ExplainedToken {
     }
 }
 
+impl ExplainedToken {
+    /// The rule of a token alone, for counting; `None` for bytes that are none.
+    #[must_use]
+    pub fn rule_of(bytes: &[u8]) -> Option<u16> {
+        token::rule(bytes)
+    }
+}
+
 impl fmt::Debug for ExplainedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExplainedToken").field("rule", &self.rule).finish_non_exhaustive()

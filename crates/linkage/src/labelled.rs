@@ -1,7 +1,7 @@
 //! A view of the address parser for this crate's own tests against labelled addresses and vectors.
 //! Not part of the interface.
 
-use crate::data::{Edition, edition_digest, tables};
+use crate::data::{Edition, tables};
 use crate::fold::fold;
 use crate::text::Text;
 use crate::{NotSubmitted, address};
@@ -57,12 +57,6 @@ pub fn name(us_2: bool, words: &str) -> String {
 pub fn word(word: &str) -> (Option<&'static str>, Option<&'static str>) {
     let word = tables(Edition::Us2).word(word);
     (word.street_type.map(|(usps, _)| usps), word.direction)
-}
-
-/// The digest of the tables of `us-2`.
-#[must_use]
-pub fn us_2_digest() -> [u8; 32] {
-    edition_digest(Edition::Us2)
 }
 
 fn read(edition: Edition, address: &str, unit: &str) -> Result<Parts, NotSubmitted> {

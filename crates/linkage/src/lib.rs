@@ -63,4 +63,4 @@ pub use measured::{Interval, Measured};
 pub use reason::NotSubmitted;
 pub use row::{Name, Row};
 pub use ruleset::{Place, Rule, Ruleset, RulesetClass, Side};
-pub use token::{DUMMY_RULE, TOKEN_BYTES_MAX, TOKEN_LABEL, dummy_token, rule_of};
+pub use token::{DUMMY_RULE, TOKEN_BYTES_MAX, TOKEN_LABEL, dummy_token};

@@ -54,12 +54,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(u16, Vec<&[u8]>)> {
     rest.is_empty().then_some((rule, fields))
 }
 
-/// The number of the rule that made a token, without reading its fields; `None` for bytes that are none.
-#[must_use]
-pub fn rule_of(token: &[u8]) -> Option<u16> {
-    let at = 2 + TOKEN_LABEL.len() + 2 + 32;
-    (token.get(2..2 + TOKEN_LABEL.len())? == TOKEN_LABEL).then_some(())?;
-    Some(u16::from_be_bytes(token.get(at..at + 2)?.try_into().ok()?))
+/// Rule number of a token, or `None` for bytes that do not begin as one.
+pub(crate) fn rule(bytes: &[u8]) -> Option<u16> {
+    let rest = bytes.get(2..)?.strip_prefix(TOKEN_LABEL)?;
+    rest.get(2 + 32..)?.first_chunk().map(|rule| u16::from_be_bytes(*rule))
 }
 
 /// A token that equals none of any record: the reserved rule 0xFFFF over `content`.
@@ -89,8 +87,7 @@ mod tests {
         want.extend_from_slice(&[1, 2, 2, 0, 2, b'a', b'b', 0, 0]);
         assert_eq!(out, want);
         assert_eq!(decode(&out), Some((0x0102, vec![&b"ab"[..], b""])));
-        assert_eq!(rule_of(&out), Some(0x0102));
-        assert_eq!((rule_of(&out[..51]), rule_of(&[0; 60])), (None, None));
+        assert_eq!((rule(&out), rule(&out[..50]), rule(b"")), (Some(0x0102), None, None));
         for end in 0..out.len() {
             assert_eq!(decode(&out[..end]), None, "{end}");
         }

@@ -45,7 +45,6 @@ fn outcome(vector: &Value) -> Value {
 #[test]
 fn every_vector_holds() {
     let file = vectors();
-    assert_eq!(file["digest"], json!(hex::encode(labelled::us_2_digest())));
     let vectors = file["vectors"].as_array().unwrap();
     assert!(vectors.len() >= 250);
     let wrong: Vec<String> = vectors
@@ -90,7 +89,6 @@ fn print_vectors() {
     let vectors: Vec<Value> = file["vectors"].as_array().unwrap().iter().map(outcome).collect();
     let new = json!({
         "canonicaliser": "us-2",
-        "digest": hex::encode(labelled::us_2_digest()),
         "vectors": vectors,
         "agree": file["agree"],
         "differ": file["differ"],

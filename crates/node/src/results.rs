@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use oblink_linkage::{Measured, Ruleset};
 use serde::Serialize;
 
 use crate::failure::{Failure, io_cause};
@@ -37,6 +38,10 @@ pub struct ResultsMeta {
     pub ruleset: String,
     /// The ruleset's class: `confirm-address` or `find-person`.
     pub class: String,
+    /// T: the tokens that each pair was asked with.
+    pub tokens_per_pair: u16,
+    /// What was measured of the ruleset on labelled people; empty for a ruleset that is not built in.
+    pub measured: Vec<Figure>,
     /// Rows by outcome.
     pub counts: Counts,
     /// SHA-256 of the receipt's body, 64 hex digits; null likewise.
@@ -47,6 +52,58 @@ pub struct ResultsMeta {
     pub input_sha256: String,
     /// What the words in `result` mean.
     pub meaning: Meaning,
+}
+
+/// One measurement of the ruleset: shares with the ends of their 95% intervals, to four decimals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// The people it was measured on.
+    pub people: &'static str,
+    /// `address` or `person`: what a match had to say rightly.
+    pub level: &'static str,
+    /// Right matches over pairs whose truth the holder has.
+    pub recall: f64,
+    /// The interval's lower end.
+    pub recall_low: f64,
+    /// The interval's upper end.
+    pub recall_high: f64,
+    /// Right matches over matches.
+    pub precision: f64,
+    /// The interval's lower end.
+    pub precision_low: f64,
+    /// The interval's upper end.
+    pub precision_high: f64,
+    /// Pairs whose truth the holder has.
+    pub present: u32,
+    /// Pairs that matched.
+    pub matched: u32,
+}
+
+impl From<&Measured> for Figure {
+    fn from(measured: &Measured) -> Self {
+        let short = |share: f64| (share * 1e4).round() / 1e4;
+        let (recall, precision) = (measured.recall(), measured.precision());
+        Self {
+            people: measured.people,
+            level: measured.level,
+            recall: short(recall.share),
+            recall_low: short(recall.low),
+            recall_high: short(recall.high),
+            precision: short(precision.share),
+            precision_low: short(precision.low),
+            precision_high: short(precision.high),
+            present: measured.present,
+            matched: measured.matched,
+        }
+    }
+}
+
+impl Figure {
+    /// All that was measured of a ruleset.
+    #[must_use]
+    pub fn all_of(ruleset: &Ruleset) -> Vec<Self> {
+        ruleset.measured().iter().map(Self::from).collect()
+    }
 }
 
 /// The format word of [`ResultsMeta`].
@@ -91,7 +148,7 @@ impl Counts {
 }
 
 /// What the words in `result` mean, for whoever reads the file without us.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Meaning {
     /// `match`
     #[serde(rename = "match")]
@@ -100,12 +157,16 @@ pub struct Meaning {
     pub no_match: &'static str,
     /// `not_submitted`
     pub not_submitted: &'static str,
+    /// What the protocol shows the verifier's program beside the results.
+    pub disclosed: String,
+    /// What `measured` says and does not say.
+    pub measured: &'static str,
 }
 
 impl Meaning {
-    /// The texts for a ruleset of class `find-person`, or else `confirm-address`.
+    /// The texts for a ruleset of class `find-person`, or else `confirm-address`, with so many tokens a pair, that was measured or not.
     #[must_use]
-    pub fn of_class(class: &str) -> Self {
+    pub fn of(class: &str, tokens_per_pair: u16, is_measured: bool) -> Self {
         Self {
             matched: if class == "find-person" {
                 "the holder's sealed set has a record of a person that agrees with this row under the ruleset"
@@ -114,6 +175,19 @@ impl Meaning {
             },
             no_match: "not confirmed. It does not say that the holder has no such person or that the address is wrong: a spelling that the ruleset does not join gives no_match too",
             not_submitted: "the holder was not asked about this row; reason says why",
+            disclosed: if tokens_per_pair == 1 {
+                "one bit a pair: a pair has one token, and the protocol shows the verifier's program no more than whether the holder has it"
+                    .to_owned()
+            } else {
+                format!(
+                    "one bit a pair is written, and not which rule agreed. The protocol itself shows the verifier's program {tokens_per_pair} membership bits a pair, one for each token: whoever looks into its memory sees which rules agreed"
+                )
+            },
+            measured: if is_measured {
+                "shares with their 95% intervals, on the people named: recall, of the pairs whose truth the holder has; precision, of the matches. Other people's names and addresses give other figures"
+            } else {
+                "nothing was measured of this ruleset: how many pairs it misses, and how many of its matches are wrong, is not known"
+            },
         }
     }
 }
@@ -305,11 +379,35 @@ mod tests {
             as_of: Some("2026-01-31".to_owned()),
             ruleset: "us-exact-1".to_owned(),
             class: "confirm-address".to_owned(),
+            tokens_per_pair: 12,
+            measured: vec![Figure {
+                people: "nobody real",
+                level: "address",
+                recall: 0.9,
+                recall_low: 0.85,
+                recall_high: 0.9346,
+                precision: 1.0,
+                precision_low: 0.9805,
+                precision_high: 1.0,
+                present: 200,
+                matched: 180,
+            }],
             counts,
             receipt_digest: Some("22".repeat(32)),
             authority: "unsigned".to_owned(),
             input_sha256: "33".repeat(32),
-            meaning: Meaning::of_class("confirm-address"),
+            meaning: Meaning::of("confirm-address", 12, true),
+        }
+    }
+
+    #[test]
+    fn what_is_said_depends_on_the_ruleset() {
+        let one = Meaning::of("confirm-address", 1, false);
+        assert!(!one.disclosed.contains("rule") && one.measured.starts_with("nothing was measured"));
+        let many = Meaning::of("find-person", 30, true);
+        assert!(many.disclosed.contains("30 membership bits a pair") && many.matched.contains("a person"));
+        for ruleset in Ruleset::all() {
+            assert_eq!(Figure::all_of(ruleset).len(), ruleset.measured().len());
         }
     }
 

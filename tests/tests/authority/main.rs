@@ -7,6 +7,7 @@ mod batches;
 mod budgets;
 mod ceremony;
 mod disclosures;
+mod dry_runs;
 mod epochs;
 mod figures;
 mod house;

@@ -94,6 +94,10 @@ fn the_meta_file_says_what_the_results_mean() {
         meta[key] = format!("{digits} hex digits").into();
     }
     assert_eq!(results.meta["set_id"], agencies.ledger("epoch")[0]["set_id"]);
+    let shown = agencies.verifier.call_bare("ruleset show us-exact-1 --json").ok().object();
+    assert!(shown["measured"].as_array().is_some_and(|figures| !figures.is_empty()));
+    assert_eq!(meta["measured"], shown["measured"]);
+    meta["measured"] = "as ruleset show has it".into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&meta).unwrap());
     silent_text(&std::fs::read_to_string(results.path.with_extension("meta.json")).unwrap());
 }
@@ -202,4 +206,57 @@ fn the_demo_says_what_a_person_understands() {
     for words in ["exactly the", "What the verifier learned", "What the holder learned", "bytes a pair"] {
         assert!(shown.stdout.contains(words), "{words}: {shown}");
     }
+}
+
+/// What differs from run to run whatever is asked: numbers, digests, times.
+fn without_numbers(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> =
+        text.lines().map(|line| line.split(|c: char| c.is_ascii_hexdigit()).filter(|part| !part.is_empty()).collect()).collect();
+    // Threads log in an order of their own.
+    lines.sort();
+    lines
+}
+
+/// Of a pair's tokens it is written nowhere which of them agreed: two lists that match by different rules leave the same, but for what names the run.
+#[test]
+fn which_rule_agreed_shows_nowhere() {
+    let agencies = Agencies::new();
+    // Without the suffix, which a row must have too.
+    let records = agencies.file("records.csv", RECORDS.replace(",Jr,", ",,"));
+    agencies.sealing(&records, "--ruleset us-confirm-1").ok();
+    let serving = agencies.serve();
+    let list =
+        |family: &str| format!("id,name,address,postal_code\np1,Ana {family},7 Zanzibar Ave,01103\np2,Bo {family},9 Zanzibar Ave,01103\n");
+    let run = |family: &str| {
+        let (pairs, output) = (agencies.file("pairs.csv", list(family)), agencies.at("results.csv"));
+        let ended = agencies
+            .checking(serving.address(), &pairs, &output)
+            .args("--ruleset us-confirm-1 --json -vvv")
+            .env("OBLINK_LOG", "oblink_node=trace")
+            .ok();
+        silent(&ended);
+        let results = Results::read(&output, ended.object());
+        assert_eq!(results.in_short(), "+ -", "{family}");
+        let meta_file = std::fs::read_to_string(output.with_extension("meta.json")).unwrap();
+        for text in [&ended.stdout, &ended.stderr, &meta_file] {
+            let said = text.replace("ruleset", "").replace("not which rule agreed", "").replace("which rules agreed", "");
+            assert!(!said.contains("rule"), "{said}");
+        }
+        let mut meta = results.meta.clone();
+        for run in ["session", "receipt_digest", "input_sha256"] {
+            meta[run] = serde_json::Value::Null;
+        }
+        let mut object = results.object.clone();
+        // What comes down has a proof out of the holder's ledger, which is longer each time.
+        for run in ["session", "receipt_digest", "bytes_down", "set_bytes", "session_s", "cpu_s", "peak_rss_mb"] {
+            object[run] = serde_json::Value::Null;
+        }
+        (std::fs::read(&output).unwrap(), meta, object, ended.stderr)
+    };
+    // The set comes with the first run alone.
+    let _ = run("Quispe");
+    let (whole, begun) = (run("Quispe"), run("Quispa"));
+    assert_eq!((whole.0, whole.1, whole.2), (begun.0, begun.1, begun.2));
+    assert_eq!(without_numbers(&whole.3), without_numbers(&begun.3));
+    assert_eq!(agencies.ledger("session").len(), 3);
 }

@@ -3,6 +3,7 @@
 
 mod checking;
 mod files;
+mod looking;
 mod metrics;
 mod parties;
 mod resealing;

@@ -12,7 +12,12 @@ pub(super) fn words(tables: &Tables, line: &str, out: &mut Text) -> Result<(), N
             out.push_byte(b' ')?;
         }
         for i in 0..word.len() {
-            out.push_byte(byte(tables, word, i, first))?;
+            // OCR's `vv` is a `w`: NVV is NW (C-14).
+            match word.get(i..i + 2) {
+                Some("vv") => out.push_byte(b'w')?,
+                _ if word.get(..=i).is_some_and(|text| text.ends_with("vv")) => {}
+                _ => out.push_byte(byte(tables, word, i, first))?,
+            }
         }
         first &= word == ",";
     }
@@ -28,9 +33,9 @@ fn byte(tables: &Tables, word: &str, at: usize, first: bool) -> u8 {
     let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
     let letter = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase());
     if here.is_ascii_lowercase() && (digit(before) || (before.is_none() && matches!(here, b'l' | b'i' | b'z'))) && digit(after) {
-        // Z0TH ST is 20TH ST; but I95 and L2 are no numbers behind the first word.
+        // Z0TH ST is 20TH ST; but I95 is no number behind the first word, and APT 4B2 stays.
         let ordinal = ["st", "nd", "rd", "th"].iter().find_map(|suffix| word.strip_suffix(suffix));
-        if number(ordinal.unwrap_or(word)) && (first || digit(before) || ordinal.is_some()) {
+        if number(ordinal.unwrap_or(word)) && (first || ordinal.is_some() || (here == b'o' && digit(before))) {
             return as_digit(here);
         }
     } else if here.is_ascii_digit() && letter(before) && letter(after) && name(tables, word) {
@@ -72,6 +77,44 @@ fn name(tables: &Tables, word: &str) -> bool {
         && tail >= 2
         // OLD5MILE is how OLD FIVE MILE is written.
         && !tables.word(back).counted
+}
+
+/// The USPS abbreviation of the one street type that a word of at least four letters is one letter
+/// away from, or two neighbours that changed places: STREER, AVENVE, CIRCEL, PLAC (C-15).
+pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str> {
+    if word.len() < 4 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let mut near = tables.type_spellings.iter().filter(|(spelt, _)| spelt.len() >= 5 && one_apart(word.as_bytes(), spelt.as_bytes()));
+    match (near.next(), near.next()) {
+        (Some((_, usps)), None) => Some(usps),
+        _ => None,
+    }
+}
+
+/// A name and the long word of a street type that are written in one word: KNEESHAWSTREET (C-15). A name
+/// that ends so, as in OVERSTREET RD, is put together again when it is written.
+pub(super) fn glued_type<'a>(tables: &Tables, word: &'a str) -> Option<(&'a str, &'a str)> {
+    let spelt = tables.type_spellings.iter().map(|(spelt, _)| *spelt).filter(|spelt| spelt.len() >= 6);
+    spelt
+        .filter_map(|spelt| word.strip_suffix(spelt).map(|name| (name, word.get(name.len()..).unwrap_or_default())))
+        .find(|(name, _)| name.len() >= 3)
+}
+
+/// Whether one letter put in, left out or changed, or two neighbours exchanged, make one the other.
+fn one_apart(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (left, right) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
+    match (left.len(), right.len()) {
+        (0, 0) => false,
+        (n, m) if n == m => {
+            left.get(1..) == right.get(1..)
+                || (left.first() == right.get(1) && left.get(1) == right.first() && left.get(2..) == right.get(2..))
+        }
+        (n, m) if n == m + 1 => left.get(1..) == Some(right),
+        (n, m) if m == n + 1 => right.get(1..) == Some(left),
+        _ => false,
+    }
 }
 
 const fn as_digit(letter: u8) -> u8 {

@@ -58,6 +58,16 @@ impl Line {
         }
     }
 
+    /// No line at all: every part is empty.
+    pub(crate) const fn absent() -> Self {
+        Line::new()
+    }
+
+    /// Whether there is a house number and a street, or a box.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.number.is_empty() && !self.name.is_empty()
+    }
+
     /// Writes the parts in one line, without the unit.
     pub(crate) fn write(&self, out: &mut Text) -> Result<(), NotSubmitted> {
         out.clear();
@@ -95,6 +105,23 @@ pub(crate) fn canonical(tables: &Tables, folded: &Text, out: &mut Text) -> Resul
 /// `EmptyAddress`, `Placeholder`, `IncompleteAddress`, `AmbiguousAddress`, `FieldTooLong`.
 pub(crate) fn read(tables: &Tables, folded_address: &Text, folded_unit: &Text) -> Result<Line, NotSubmitted> {
     stable(tables, folded_address, folded_unit, &mut Text::new())
+}
+
+/// A folded address that is a house number and no street, with what its unit column says; `None` for anything else.
+pub(crate) fn number_alone(tables: &Tables, folded_address: &Text, folded_unit: &Text) -> Option<Line> {
+    let number = folded_address.as_str().trim_start_matches('0');
+    let digits = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return None;
+    }
+    // What a street would make of the unit column.
+    let mut with_street = Text::new();
+    with_street.push(number).ok()?;
+    with_street.push(" main st").ok()?;
+    let mut line = read(tables, &with_street, folded_unit).ok()?;
+    line.name = Text::new();
+    line.street_type = None;
+    Some(line)
 }
 
 /// a line whose canonical form reads differently has no certain reading.

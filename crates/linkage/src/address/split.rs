@@ -157,7 +157,10 @@ fn letters_then_digits<'a>(
         }
         return out.push(chunk);
     }
-    if entry.direction.is_some() && word.len() <= 2 && matches!(tail, "" | "st" | "nd" | "rd" | "th") {
+    // W AVENUE E4: no direction, but the avenue's name.
+    let avenue = tables.edition.mends_words()
+        && out.as_slice().last().is_some_and(|before| tables.road_phrases.get(before).is_some_and(|class| *class == "avenue"));
+    if !avenue && entry.direction.is_some() && word.len() <= 2 && matches!(tail, "" | "st" | "nd" | "rd" | "th") {
         out.push(word)?;
         return out.push(number);
     }
@@ -174,6 +177,12 @@ fn whole_word<'a>(tables: &Tables, chunk: &'a str, out: &mut Words<'a>) -> Resul
     {
         out.push("saint")?;
         return out.push(saint);
+    }
+    if tables.edition.mends_words()
+        && let Some((name, spelt)) = super::mend::glued_type(tables, chunk)
+    {
+        out.push(name)?;
+        return out.push(spelt);
     }
     out.push(chunk)
 }

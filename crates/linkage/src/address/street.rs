@@ -1,6 +1,6 @@
 //! Number, directions, street and type.
 
-use super::{Line, number, unit};
+use super::{Line, mend, number, unit};
 use crate::NotSubmitted;
 use crate::data::{Number, Tables};
 use crate::text::{Text, WORDS_MAX, Words};
@@ -155,7 +155,11 @@ impl<'w, 'a> Street<'w, 'a> {
         }
         // the type, unless it is the name itself.
         let mut street_type = None;
-        if let Some((usps, is_generic)) = tables.word(at(len - 1)).street_type
+        let misspelt = |word: &str| {
+            let mended = (tables.edition.mends_words() && len > 1).then(|| mend::misspelt_type(tables, word)).flatten();
+            mended.map(|usps| (usps, true))
+        };
+        if let Some((usps, is_generic)) = tables.word(at(len - 1)).street_type.or_else(|| misspelt(at(len - 1)))
             && (lead.is_none() || len - 1 > name_at)
         {
             let named = words.get(..len - 1).unwrap_or_default();

@@ -1,12 +1,30 @@
 //! A row under the canonicaliser `us-2`: what every keyed ruleset starts from.
 
-use super::person::Person;
+use super::person::{FamilyName, Person};
 use crate::address::{self, Line, LineKind};
 use crate::data::Tables;
 use crate::fold::fold;
 use crate::postal;
 use crate::text::Text;
 use crate::{NotSubmitted, Row};
+
+/// What of a delivery line may lack (K-31).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineLacks {
+    /// Nothing: a line is full, or the row is refused.
+    Nothing,
+    /// The street, where the line is a house number and nothing else.
+    Street,
+    /// All of it: the person is asked for, not the address.
+    All,
+}
+
+/// What a row can do without.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lacks {
+    pub(super) family: FamilyName,
+    pub(super) line: LineLacks,
+}
 
 /// A row in canonical parts (C-1).
 pub(super) struct Canonical2 {
@@ -17,12 +35,17 @@ pub(super) struct Canonical2 {
 
 impl Canonical2 {
     /// Name, address, postal code, in this order: the first refusal is the reason (C-3).
-    pub(super) fn read(tables: &Tables, row: &Row<'_>, family_may_lack: bool) -> Result<Self, NotSubmitted> {
-        let person = Person::read(tables, row.name, family_may_lack)?;
+    pub(super) fn read(tables: &Tables, row: &Row<'_>, lacks: Lacks) -> Result<Self, NotSubmitted> {
+        let person = Person::read(tables, row.name, lacks.family)?;
         let (mut folded, mut unit) = (Text::new(), Text::new());
         fold(tables, row.address, &mut folded)?;
         fold(tables, row.unit, &mut unit)?;
-        let line = address::read(tables, &folded, &unit)?;
+        let line = address::read(tables, &folded, &unit).or_else(|reason| match lacks.line {
+            LineLacks::Nothing => Err(reason),
+            LineLacks::Street if reason != NotSubmitted::IncompleteAddress => Err(reason),
+            LineLacks::Street => address::number_alone(tables, &folded, &unit).ok_or(reason),
+            LineLacks::All => Ok(address::number_alone(tables, &folded, &unit).unwrap_or_else(Line::absent)),
+        })?;
         fold(tables, row.postal_code, &mut folded)?;
         let mut zip = Text::new();
         postal::write(&folded, &mut zip)?;

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::Agreement;
 use super::form::{Field, Form, Part, VALUES_MAX};
+use super::person::FamilyName;
 use crate::ruleset::{Rule, RulesetClass};
 use crate::token::DUMMY_RULE;
 
@@ -56,8 +57,7 @@ struct RulesetFile {
     canonicaliser: String,
     tokens_per_pair: u16,
     crowd_max: Option<u32>,
-    #[serde(default)]
-    pair_family_may_lack: bool,
+    pair_family: Option<String>,
     rule: Vec<RuleFile>,
 }
 
@@ -72,8 +72,11 @@ struct RuleFile {
     unit: Option<String>,
     #[serde(rename = "type")]
     street_type: Option<String>,
-    extras: Option<String>,
+    #[serde(default)]
+    one_side_has: Vec<String>,
+    one_side_has_min: Option<u8>,
     family: Option<String>,
+    street: Option<String>,
     #[serde(default)]
     quiet_only: bool,
     pair_values_max: Option<u8>,
@@ -86,8 +89,8 @@ pub(super) struct Definition {
     pub(super) class: RulesetClass,
     pub(super) tokens_per_pair: u16,
     pub(super) crowd_max: Option<u32>,
-    /// Whether a pair without a family name is asked by the rules that do without.
-    pub(super) pair_family_may_lack: bool,
+    /// Which pairs without a family name are asked, by the rules that do without.
+    pub(super) pair_family: FamilyName,
     pub(super) rules: Vec<KeyRule>,
 }
 
@@ -101,10 +104,13 @@ pub(super) struct KeyRule {
     pub(super) suffix: Agreement,
     pub(super) unit: Agreement,
     pub(super) street_type: Agreement,
-    /// Middle initial, suffix and unit taken together.
-    pub(super) extras: Agreement,
+    /// Things of which one side has at least so many and the other none; nothing where the list is empty.
+    pub(super) one_side_has: Vec<Extra>,
+    pub(super) one_side_has_min: u8,
     /// The family name lacks on one side, and is not compared.
     pub(super) family_lacks: bool,
+    /// The holder's record has a house number and no street.
+    pub(super) street_lacks: bool,
     /// Of its ruleset: whether it may lack on the verifier's side.
     pub(super) pair_family_may_lack: bool,
     /// Records of crowded places emit nothing under it.
@@ -144,10 +150,16 @@ impl Definition {
         if !(1..=RULES_MAX).contains(&file.rule.len()) {
             return Err(member("rule", &format!("must be there 1 to {RULES_MAX} times")));
         }
+        let pair_family = match file.pair_family.as_deref() {
+            None | Some("needed") => FamilyName::Needed,
+            Some("may-be-empty") => FamilyName::MayBeEmpty,
+            Some("may-lack") => FamilyName::MayLack,
+            Some(_) => return Err(member("pair_family", "must be needed, may-be-empty or may-lack")),
+        };
         let mut rules = Vec::with_capacity(file.rule.len());
         for rule in file.rule {
             let number = rule.number;
-            let rule = KeyRule::read(rule, class, file.crowd_max, file.pair_family_may_lack)
+            let rule = KeyRule::read(rule, class, file.crowd_max, pair_family != FamilyName::Needed)
                 .map_err(|what| RulesetError::Rule { number, what })?;
             if rules.iter().any(|known: &KeyRule| known.number >= number) {
                 return Err(RulesetError::Rule {
@@ -157,8 +169,8 @@ impl Definition {
             }
             rules.push(rule);
         }
-        let RulesetFile { name, tokens_per_pair, crowd_max, pair_family_may_lack, .. } = file;
-        Ok(Definition { name, class, tokens_per_pair, crowd_max, pair_family_may_lack, rules })
+        let RulesetFile { name, tokens_per_pair, crowd_max, .. } = file;
+        Ok(Definition { name, class, tokens_per_pair, crowd_max, pair_family, rules })
     }
 
     /// Whether some rule does without a family name.
@@ -166,33 +178,65 @@ impl Definition {
         self.rules.iter().any(|rule| rule.family_lacks)
     }
 
+    /// Whether some rule is of records without a street.
+    pub(super) fn record_street_may_lack(&self) -> bool {
+        self.rules.iter().any(|rule| rule.street_lacks)
+    }
+
     /// All that the file says and tokens depend on, in one way of writing it: what the digest is over (K-2).
     pub(super) fn canonical_text(&self) -> String {
         let crowd_max = self.crowd_max.unwrap_or(0);
         let mut text = format!(
-            "name={}\nclass={}\ntokens_per_pair={}\ncrowd_max={crowd_max}\npair_family_may_lack={}\n",
+            "name={}\nclass={}\ntokens_per_pair={}\ncrowd_max={crowd_max}\npair_family={}\n",
             self.name,
             self.class.as_str(),
             self.tokens_per_pair,
-            self.pair_family_may_lack
+            self.pair_family.word()
         );
         for rule in &self.rules {
             let fields: Vec<String> = rule.fields.iter().map(|field| field.name()).collect();
             text.push_str(&format!(
-                "rule={} fields={} middle={} suffix={} unit={} type={} extras={} family_lacks={} quiet_only={} pair_values_max={}\n",
+                "rule={} fields={} middle={} suffix={} unit={} type={} one_side_has={}/{} family_lacks={} street_lacks={} quiet_only={} pair_values_max={}\n",
                 rule.number,
                 fields.join(","),
                 rule.middle.word(),
                 rule.suffix.word(),
                 rule.unit.word(),
                 rule.street_type.word(),
-                rule.extras.word(),
+                rule.one_side_has.iter().map(|extra| extra.word()).collect::<Vec<_>>().join(","),
+                rule.one_side_has_min,
                 rule.family_lacks,
+                rule.street_lacks,
                 rule.quiet_only,
                 rule.pair_values_max
             ));
         }
         text
+    }
+}
+
+/// What a row may have beside a name and a delivery line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extra {
+    Middle,
+    Suffix,
+    Unit,
+}
+
+impl Extra {
+    fn parse(name: &str) -> Result<Self, String> {
+        [Extra::Middle, Extra::Suffix, Extra::Unit]
+            .into_iter()
+            .find(|extra| extra.word() == name)
+            .ok_or_else(|| format!("`{name}` is none of middle, suffix and unit"))
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Extra::Middle => "middle",
+            Extra::Suffix => "suffix",
+            Extra::Unit => "unit",
+        }
     }
 }
 
@@ -224,20 +268,26 @@ impl KeyRule {
         let fields: Vec<Field> = fields.collect::<Result<_, _>>()?;
         // A find-person rule may have no street to have a type, and a unit is part of an address.
         let has = |part| fields.iter().any(|field| field.part == part);
-        let addressed = has(Part::Street);
+        let addressed = has(Part::Street) || file.street.is_some();
         let default = if addressed { Agreement::Equal } else { Agreement::Ignored };
-        let rule = KeyRule {
+        let mut rule = KeyRule {
             number: file.number,
             name: file.name,
             middle: Agreement::parse(file.middle.as_deref(), Agreement::Equal)?,
             suffix: Agreement::parse(file.suffix.as_deref(), Agreement::Equal)?,
             unit: Agreement::parse(file.unit.as_deref(), default)?,
-            street_type: Agreement::parse(file.street_type.as_deref(), default)?,
-            extras: Agreement::parse(file.extras.as_deref(), Agreement::Ignored)?,
+            street_type: Agreement::parse(file.street_type.as_deref(), if file.street.is_some() { Agreement::Ignored } else { default })?,
+            one_side_has: file.one_side_has.iter().map(|name| Extra::parse(name)).collect::<Result<_, _>>()?,
+            one_side_has_min: file.one_side_has_min.unwrap_or(1),
             family_lacks: match file.family.as_deref() {
                 None => false,
                 Some("lacking") => true,
                 Some(_) => return Err("`family` can only be `lacking`".to_owned()),
+            },
+            street_lacks: match file.street.as_deref() {
+                None => false,
+                Some("lacking") => true,
+                Some(_) => return Err("`street` can only be `lacking`".to_owned()),
             },
             pair_family_may_lack,
             quiet_only: file.quiet_only,
@@ -245,7 +295,19 @@ impl KeyRule {
             fields,
         };
         rule.check(class, crowd_max)?;
+        // What is compared together is not compared one by one.
+        for extra in rule.one_side_has.clone() {
+            *rule.agreement_of(extra) = Agreement::Ignored;
+        }
         Ok(rule)
+    }
+
+    fn agreement_of(&mut self, extra: Extra) -> &mut Agreement {
+        match extra {
+            Extra::Middle => &mut self.middle,
+            Extra::Suffix => &mut self.suffix,
+            Extra::Unit => &mut self.unit,
+        }
     }
 
     fn check(&self, class: RulesetClass, crowd_max: Option<u32>) -> Result<(), String> {
@@ -270,8 +332,12 @@ impl KeyRule {
         if self.fields.iter().filter(|field| field.form == Form::Less1).count() > MANY_VALUED_FIELDS_MAX {
             return say("at most one of its fields may be one letter off");
         }
-        if self.extras != Agreement::Ignored && self.extras != Agreement::Lacking {
-            return say("`extras` can only be `lacking`");
+        let extras = &self.one_side_has;
+        if extras.iter().enumerate().any(|(at, extra)| extras.iter().take(at).any(|other| other == extra)) {
+            return say("`one_side_has` has something twice");
+        }
+        if !extras.is_empty() && !(1..=extras.len()).contains(&self.one_side_has_min.into()) {
+            return say("`one_side_has_min` must be 1 to the number of things in `one_side_has`");
         }
         if self.quiet_only && crowd_max.is_none() {
             return say("`quiet_only` needs the ruleset's `crowd_max`");
@@ -302,12 +368,22 @@ impl KeyRule {
         } else if family.is_none() && names.is_none() {
             return say("it has no family name");
         }
-        if self.family_lacks || class == RulesetClass::ConfirmAddress {
-            let (Some(number), Some(street), Some(_)) = (number, street, zip) else {
+        if self.street_lacks {
+            let whole = [given, names].into_iter().flatten().all(|field| !field.is_weak())
+                && [number, zip].iter().all(|field| field.is_some_and(|field| !field.is_weak()));
+            if street.is_some() || self.family_lacks || !whole || self.middle != Agreement::Present || !self.quiet_only {
+                return say(
+                    "where the record lacks the street, whole names, house number and ZIP code, `middle = \"present\"` and `quiet_only = true` are needed",
+                );
+            }
+        } else if self.family_lacks || class == RulesetClass::ConfirmAddress {
+            let (Some(number), Some(street), Some(zip)) = (number, street, zip) else {
                 return say("it has no full delivery line and ZIP code: the answer would not be about this address");
             };
-            if number.is_weak() && street.is_weak() || self.family_lacks && (number.is_weak() || street.is_weak()) {
-                return say("of house number and street at least one must agree exactly");
+            if [number, street, zip].iter().filter(|field| field.is_weak()).count() > 1
+                || self.family_lacks && (number.is_weak() || street.is_weak() || zip.is_weak())
+            {
+                return say("of house number, street and ZIP code only one may be compared in part");
             }
             if let Form::First(2 | 3) | Form::Last(2 | 3) = street.form {
                 return say("of a street at least four letters must agree");
@@ -331,13 +407,11 @@ impl KeyRule {
         if self.family_lacks {
             says.push(if self.pair_family_may_lack { "a family name on one side alone".to_owned() } else { "no family name".to_owned() });
         }
-        let beside = [
-            (self.middle, "middle initial"),
-            (self.suffix, "generational suffix"),
-            (self.unit, "unit"),
-            (self.street_type, "street type"),
-            (self.extras, "middle initial, suffix or unit at all"),
-        ];
+        if self.street_lacks {
+            says.push("no street (the pair has one)".to_owned());
+        }
+        let beside =
+            [(self.middle, "middle initial"), (self.suffix, "generational suffix"), (self.unit, "unit"), (self.street_type, "street type")];
         for (agreement, what) in beside {
             match agreement {
                 Agreement::Ignored => {}
@@ -345,6 +419,10 @@ impl KeyRule {
                 Agreement::Present => says.push(format!("the same {what}, there on both sides")),
                 Agreement::Lacking => says.push(format!("a {what} on one side alone")),
             }
+        }
+        if !self.one_side_has.is_empty() {
+            let names: Vec<&str> = self.one_side_has.iter().map(|extra| extra.word()).collect();
+            says.push(format!("at least {} of {} on one side, and none of them on the other", self.one_side_has_min, names.join(", ")));
         }
         let quiet = if self.quiet_only { ", and few others at that address" } else { "" };
         format!("The holder has a record with {}{quiet}.", says.join("; "))
@@ -381,7 +459,11 @@ mod tests {
             ("confirm-address", "fields = [\"names\", \"number\", \"zip\"]".to_owned(), "no full delivery line"),
             ("confirm-address", "fields = [\"names\", \"number\", \"street\"]".to_owned(), "no full delivery line"),
             ("confirm-address", "fields = [\"names\", \"street\", \"zip\"]".to_owned(), "no full delivery line"),
-            ("confirm-address", "fields = [\"names\", \"number.less1\", \"street.first4\", \"zip\"]".to_owned(), "at least one must agree"),
+            (
+                "confirm-address",
+                "fields = [\"names\", \"number.less1\", \"street.first4\", \"zip\"]".to_owned(),
+                "only one may be compared in part",
+            ),
             ("confirm-address", "fields = [\"names\", \"number\", \"street.first3\", \"zip\"]".to_owned(), "at least four"),
             ("confirm-address", format!("fields = [\"names\", {full}]\nunit = \"ignored\""), "none of them can be ignored"),
             ("confirm-address", format!("fields = [\"given\", {full}]\nfamily = \"lacking\""), "middle"),

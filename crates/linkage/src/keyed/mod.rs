@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::data::{Edition, Tables, edition_digest, tables};
 use crate::ruleset::{Place, Rule, RulesetClass, Side};
 use crate::{NotSubmitted, Row, TokenArena, token};
-use canonical::Canonical2;
-use definition::{Definition, KeyRule};
+use canonical::{Canonical2, Lacks, LineLacks};
+use definition::{Definition, Extra, KeyRule};
 use form::VALUES_MAX;
+use person::FamilyName;
 
 /// Tokens of one record under one rule, at most.
 const RECORD_TOKENS_MAX: usize = VALUES_MAX * 2;
@@ -74,11 +75,18 @@ impl Keyed {
     }
 
     fn read(&self, row: &Row<'_>, side: Side) -> Result<Canonical2, NotSubmitted> {
-        let may_lack = match side {
-            Side::Verifier => self.definition.pair_family_may_lack,
-            Side::Holder(_) => self.definition.record_family_may_lack(),
+        let definition = &self.definition;
+        let family = match side {
+            Side::Verifier => definition.pair_family,
+            Side::Holder(_) if definition.record_family_may_lack() => FamilyName::MayLack,
+            Side::Holder(_) => FamilyName::Needed,
         };
-        Canonical2::read(tables(Edition::Us2), row, may_lack)
+        let line = match (definition.class, side) {
+            (RulesetClass::FindPerson, _) => LineLacks::All,
+            (RulesetClass::ConfirmAddress, Side::Holder(_)) if definition.record_street_may_lack() => LineLacks::Street,
+            (RulesetClass::ConfirmAddress, _) => LineLacks::Nothing,
+        };
+        Canonical2::read(tables(Edition::Us2), row, Lacks { family, line })
     }
 
     /// The parts of a pair, for its owner's eyes.
@@ -90,6 +98,9 @@ impl Keyed {
     pub(crate) fn place(&self, row: &Row<'_>) -> Option<u64> {
         self.crowd_max()?;
         let row = self.read(row, Side::Holder(Place::Quiet)).ok()?;
+        if !row.line.is_full() {
+            return None;
+        }
         let mut line = crate::text::Text::new();
         row.line.write(&mut line).ok()?;
         let mut hash = Sha256::new();
@@ -119,8 +130,12 @@ impl Keyed {
             }
             rule.emit(tables, &self.digest, &row, side, values.min(room), out)?;
         }
-        // A complete row that no rule serves: of what it would be asked by, something is missing.
-        if out.len() == first && side == Side::Verifier { Err(NotSubmitted::IncompleteName) } else { Ok(()) }
+        // A row that no rule serves lacks something that each of them needs.
+        match out.len() > first {
+            true => Ok(()),
+            false if row.person.family.is_empty() => Err(NotSubmitted::IncompleteName),
+            false => Err(NotSubmitted::IncompleteAddress),
+        }
     }
 }
 
@@ -135,6 +150,10 @@ impl KeyRule {
         mut room: usize,
         out: &mut TokenArena,
     ) -> Result<(), NotSubmitted> {
+        // Of a pair the street is always there; a record of this rule's lacks it.
+        if self.street_lacks && matches!(side, Side::Holder(_)) && !row.line.name.is_empty() {
+            return Ok(());
+        }
         let Some(labels) = self.labels(row, side) else { return Ok(()) };
         let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
@@ -180,28 +199,34 @@ impl KeyRule {
         for (agreement, name, value) in of_row {
             write_label(&mut label, agreement, name, value, side)?;
         }
-        if self.extras != Agreement::Ignored {
-            let any = if middle.is_empty() && person.suffix.is_none() && row.line.unit.is_empty() { "" } else { "+" };
-            write_label(&mut label, self.extras, "x", any, side)?;
-        }
-        match (self.family_lacks, side) {
-            (false, _) => Some(vec![label]),
-            (true, Side::Holder(_)) => {
-                // One whose family name may be none emits what a record with it would, and one without.
-                let mut labels = Vec::with_capacity(2);
-                if person.family.is_empty() || person.family_doubtful {
-                    labels.push(labelled(label.clone(), "f", "", side));
-                }
-                if !person.family.is_empty() && self.pair_family_may_lack {
-                    labels.push(labelled(label, "f", "+", side));
-                }
-                Some(labels)
+        if !self.one_side_has.is_empty() {
+            let has = |extra: &&Extra| match extra {
+                Extra::Middle => !middle.is_empty(),
+                Extra::Suffix => person.suffix.is_some(),
+                Extra::Unit => !row.line.unit.is_empty(),
+            };
+            let count = self.one_side_has.iter().filter(has).count();
+            if (1..usize::from(self.one_side_has_min)).contains(&count) {
+                return None;
             }
-            (true, side) => {
-                let value = if person.family.is_empty() { "" } else { "+" };
-                Some(vec![labelled(label, "f", value, side)])
-            }
+            label = labelled(label, "x", if count == 0 { "" } else { "+" }, side);
         }
+        if !self.family_lacks {
+            return Some(vec![label]);
+        }
+        // A row whose family name may be none gives what one with it would, and one without.
+        let mut labels = Vec::with_capacity(2);
+        if person.family.is_empty() || person.family_doubtful {
+            labels.push(labelled(label.clone(), "f", "", side));
+        }
+        // Where no pair without a family name is asked, no record need answer one.
+        if !person.family.is_empty() && (side == Side::Verifier || self.pair_family_may_lack) {
+            labels.push(labelled(label, "f", "+", side));
+        }
+        if side == Side::Verifier && !self.pair_family_may_lack && person.family.is_empty() {
+            labels.clear();
+        }
+        Some(labels)
     }
 }
 

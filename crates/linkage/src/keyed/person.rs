@@ -30,6 +30,28 @@ pub(crate) struct Person {
     pub(crate) suffix: Option<&'static str>,
 }
 
+/// Whether a row can do without a family name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FamilyName {
+    /// It cannot.
+    Needed,
+    /// It can where the field is empty, but not where a placeholder stands in it: what is asked is what the verifier wrote.
+    MayBeEmpty,
+    /// It can; a placeholder is as good as nothing.
+    MayLack,
+}
+
+impl FamilyName {
+    /// Its word in a ruleset's file.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            FamilyName::Needed => "needed",
+            FamilyName::MayBeEmpty => "may-be-empty",
+            FamilyName::MayLack => "may-lack",
+        }
+    }
+}
+
 /// What stands in a name's place.
 enum Found {
     Name,
@@ -38,11 +60,11 @@ enum Found {
 }
 
 impl Person {
-    /// Reads a name. `family_may_lack` says whether a missing family name, or a placeholder in its place, leaves a person all the same.
+    /// Reads a name. `needed` says what becomes of one without a family name.
     ///
     /// # Errors
     /// `EmptyName`, `IncompleteName`, `Placeholder`, and those of folding.
-    pub(crate) fn read(tables: &Tables, name: Name<'_>, family_may_lack: bool) -> Result<Self, NotSubmitted> {
+    pub(crate) fn read(tables: &Tables, name: Name<'_>, needed: FamilyName) -> Result<Self, NotSubmitted> {
         let mut person = Person::default();
         let (given, middle, family) = split(tables, name, &mut person.suffix)?;
         if given.is_empty() && family.is_empty() {
@@ -71,7 +93,8 @@ impl Person {
                     person.family_joined.len() == 1 || tables.doubtful_family_names.contains_key(person.family_joined.as_str());
                 person.family = family;
             }
-            Found::Missing | Found::Placeholder if family_may_lack => {}
+            Found::Missing if needed != FamilyName::Needed => {}
+            Found::Placeholder if needed == FamilyName::MayLack => {}
             Found::Missing => return Err(NotSubmitted::IncompleteName),
             Found::Placeholder => return Err(NotSubmitted::Placeholder),
         }
@@ -125,7 +148,15 @@ fn split(tables: &Tables, name: Name<'_>, suffix: &mut Option<&'static str>) -> 
             let mut segments = segments.into_iter();
             match (segments.next(), segments.next()) {
                 (Some(family), Some(given)) => (given, Vec::new(), family),
-                (Some(natural), None) => in_order(tables, natural, suffix),
+                (Some(natural), None) => {
+                    let is = |kinds: &[NamePlaceholder]| {
+                        tables.name_placeholders.get(natural.concat().as_str()).is_some_and(|kind| kinds.contains(kind))
+                    };
+                    if is(&[NamePlaceholder::Given, NamePlaceholder::Family, NamePlaceholder::Both]) {
+                        return Err(NotSubmitted::Placeholder);
+                    }
+                    in_order(tables, natural, suffix)
+                }
                 (None, _) => (Vec::new(), Vec::new(), Vec::new()),
             }
         }
@@ -199,7 +230,12 @@ fn words(tables: &Tables, folded: &str) -> Result<Vec<String>, NotSubmitted> {
         }
         let lettered = word.bytes().filter(u8::is_ascii_lowercase).count();
         let ordinal = tables.suffixes.contains_key(word);
-        out.push(if lettered == 0 || ordinal { word.to_owned() } else { word.chars().map(letter_like).collect() });
+        // OCR's `vv` is a `w`; no name tells the two apart.
+        out.push(if lettered == 0 || ordinal {
+            word.to_owned()
+        } else {
+            word.chars().map(letter_like).collect::<String>().replace("vv", "w")
+        });
     }
     Ok(out)
 }

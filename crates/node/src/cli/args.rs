@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::args_holder::{EpochCommand, HolderAuditArgs, HolderRequestCommand, LedgerArgs, PolicyCommand, SuspendArgs};
+use super::args_look::{HolderRulesetCommand, PairsLintArgs, RecordsLintArgs, RulesetCommand};
 use super::args_verifier::{AuditArgs, ReceiptArgs, RequestArgs};
 use super::values::{ByteSize, Share, count, host_port, listen, loopback, pad_to, seconds, seconds_or_none};
 use crate::date::Date;
@@ -114,6 +115,14 @@ pub enum HolderCommand {
     Init(InitArgs),
     /// Trust a verifier by its fingerprint, or no longer.
     Trust(TrustArgs),
+    /// Say what records are like before they are sealed: which cannot be, what is odd, what each rule can serve.
+    Lint(RecordsLintArgs),
+    /// List and show the rulesets: what each rule lets one test.
+    Ruleset {
+        /// What is shown.
+        #[command(subcommand)]
+        command: HolderRulesetCommand,
+    },
     /// Seal records for the verifiers that are trusted, each under a key of its own.
     Seal(SealArgs),
     /// Answer verifiers until SIGINT or SIGTERM.
@@ -159,6 +168,14 @@ pub enum VerifierCommand {
     Init(InitArgs),
     /// Trust a holder by its fingerprint, or no longer.
     Trust(TrustArgs),
+    /// Say what a list is like before anybody is asked: what cannot be, what is odd, what each rule can serve.
+    Lint(PairsLintArgs),
+    /// List and show the rulesets: what each rule lets one test; explain one row of your own.
+    Ruleset {
+        /// What is shown.
+        #[command(subcommand)]
+        command: RulesetCommand,
+    },
     /// Make a request for officials to sign; show or sign it.
     Request(RequestArgs),
     /// Ask a holder about every pair of a file.
@@ -367,6 +384,17 @@ pub struct CheckArgs {
     /// How long to wait for the holder to answer at all.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
+    /// Do all that comes before asking, and ask nothing: read the list, say what would be submitted, see whether the holder can be reached. Nothing is
+    /// evaluated, charged or kept, and no results are written; the holder learns that this verifier was there. Ends as check would, as far as that shows.
+    #[arg(long, conflicts_with_all = ["resume", "restart"])]
+    pub dry_run: bool,
+    /// With --dry-run: the holder's policy, to say what it would say of the request. Its budgets, the age of its set and countersignatures that it
+    /// filed are known to the holder alone.
+    #[arg(long, value_name = "FILE", requires_all = ["dry_run", "allowed_signers"])]
+    pub policy: Option<PathBuf>,
+    /// The allowed signers of that policy.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub allowed_signers: Option<PathBuf>,
     /// Only go on with a run that broke off. (The same command goes on with it by itself, or begins one.)
     #[arg(long)]
     pub resume: bool,

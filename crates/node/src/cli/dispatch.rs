@@ -7,13 +7,15 @@ use super::{doc, party};
 use crate::failure::Failure;
 use crate::home::Role;
 use crate::report::Reporter;
-use crate::{demo, holder, receipt_cmd, verifier};
+use crate::{demo, holder, receipt_cmd, ruleset_cmd, verifier};
 
 /// One command of the holder.
 pub(super) fn run_holder(command: HolderCommand, reporter: &Reporter) -> Result<(), Failure> {
     match command {
         HolderCommand::Init(args) => party::init(Role::Holder, &args, reporter),
         HolderCommand::Trust(args) => party::trust(Role::Holder, &args, reporter),
+        HolderCommand::Lint(args) => holder::lint(&args, reporter),
+        HolderCommand::Ruleset { command } => ruleset_cmd::of_holder(&command, reporter),
         HolderCommand::Seal(args) => holder::seal(&args, reporter),
         HolderCommand::Serve(args) => holder::serve(&args, reporter),
         HolderCommand::Policy { command } => holder::policy(&command, reporter),
@@ -34,6 +36,8 @@ pub(super) fn run_verifier(command: VerifierCommand, reporter: &Reporter) -> Res
     match command {
         VerifierCommand::Init(args) => party::init(Role::Verifier, &args, reporter),
         VerifierCommand::Trust(args) => party::trust(Role::Verifier, &args, reporter),
+        VerifierCommand::Lint(args) => verifier::lint(&args, reporter),
+        VerifierCommand::Ruleset { command } => ruleset_cmd::of_verifier(&command, reporter),
         VerifierCommand::Request(args) => verifier::request(&args, reporter),
         VerifierCommand::Check(args) => verifier::check(&args, reporter),
         VerifierCommand::Receipt(args) => receipt_cmd::receipt(&args, reporter),

@@ -5,6 +5,7 @@
 
 mod args;
 mod args_holder;
+mod args_look;
 mod args_verifier;
 mod dispatch;
 mod doc;
@@ -23,6 +24,7 @@ pub use args_holder::{
     LedgerReportArgs, LedgerVerifyArgs, OperatorArgs, PolicyApplyArgs, PolicyCommand, PolicyProposeArgs, PolicyShowArgs, PolicySignArgs,
     RefuseArgs, SuspendArgs,
 };
+pub use args_look::{HolderRulesetCommand, PairsLintArgs, RecordsLintArgs, RulesetCommand, RulesetExplainArgs, RulesetShowArgs};
 pub use args_verifier::{
     AuditArgs, AuditCommand, AuditOpenArgs, AuditSampleArgs, ReceiptArgs, ReceiptCommand, ReceiptShowArgs, ReceiptVerifyArgs, RequestArgs,
     RequestCommand, RequestNewArgs, RequestShowArgs, RequestSignArgs,

@@ -61,6 +61,9 @@ fn the_contracts_lines_are_taken() {
 fn the_lines_of_the_guides_are_taken() {
     for line in [
         "seal --home H --input records.csv --pad-to 9000000",
+        "lint --input records.csv --ruleset us-exact-1 --map given_name=FIRST_NM --json",
+        "ruleset list",
+        "ruleset show us-exact-1 --json",
         "policy propose --home H --policy policy.toml --allowed-signers allowed_signers --reason R --out P",
         "policy propose --home H --resume --reason R --out P",
         "policy propose --home H --resume --peer city --reason R --out P",
@@ -94,6 +97,11 @@ fn the_lines_of_the_guides_are_taken() {
     for line in [
         "request new --home V --input p.csv --purpose P --legal-basis L --not-after 2026-12-05 --field agreement=7 --field case_file=B \
          --require-column order_date --person-id CASE --addresses-per-person-max 1 --disclosure matched-tags --out R",
+        "lint --input p.csv --require-column order_date --person-id CASE --addresses-per-person-max 1",
+        "ruleset list --json",
+        "ruleset show us-exact-1",
+        "ruleset explain --input p.csv --row 4711 --ruleset us-exact-1",
+        "check --home V --holder h:1 --request R --input p.csv --output r.csv --dry-run --policy P --allowed-signers S",
         "request show --request R",
         "request show --request R --verify --input p.csv --secret S --person-id CASE",
         "request sign --request R --key K",
@@ -192,12 +200,15 @@ fn a_panic_is_a_bug_with_exit_code_1() {
 fn manuals_and_completions_name_every_command() {
     for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Fish, clap_complete::Shell::Zsh] {
         let text = doc::completion_text(VerifierCli::command(), shell);
-        for command in ["init", "trust", "request", "check", "receipt", "audit", "doctor"] {
+        for command in ["init", "trust", "lint", "ruleset", "request", "check", "receipt", "audit", "doctor"] {
             assert!(text.contains(command), "{shell} {command}");
         }
     }
     let text = doc::man_text(HolderCli::command()).unwrap();
-    for command in ["init", "trust", "seal", "serve", "policy", "suspend", "request", "epoch", "audit", "ledger", "receipt", "doctor"] {
+    for command in [
+        "init", "trust", "lint", "ruleset", "seal", "serve", "policy", "suspend", "request", "epoch", "audit", "ledger", "receipt",
+        "doctor",
+    ] {
         assert!(text.contains(&format!("oblink\\-holder\\-{command}")) || text.contains(&format!("oblink-holder-{command}")), "{command}");
     }
     assert!(!doc::man_text(DemoCli::command()).unwrap().contains("demo-verifier"), "hidden roles stay hidden");

@@ -1,4 +1,4 @@
-//! The holder's commands: seal, serve, ledger, policy, suspend, request, epoch, audit, doctor.
+//! The holder's commands: lint, seal, serve, ledger, policy, suspend, request, epoch, audit, doctor.
 
 mod audit;
 mod disclosures;
@@ -10,6 +10,7 @@ mod keeper;
 mod keeping;
 mod knocks;
 mod ledger;
+mod lint;
 mod metrics;
 mod operator;
 mod places;
@@ -30,6 +31,7 @@ pub use doctor::doctor;
 pub use epoch::epoch;
 pub(crate) use epochs::end_epochs_of;
 pub use ledger::ledger;
+pub use lint::lint;
 pub use policy::{policy, suspend};
 pub use request::request;
 pub use seal::seal;

@@ -4,10 +4,12 @@
 //! words are ours and how they meet is a hash.
 
 mod expect;
+mod noisy;
 mod sample;
 mod words;
 
 pub use expect::{ExpectedMatches, expected_matches};
+pub use noisy::{NoisySample, write_noisy};
 pub use sample::{Sample, write_sample};
 
 use words::{DIRECTIONS, FAMILY, GIVEN, STREETS, TOWNS, TYPES};

@@ -112,6 +112,16 @@ impl RowReader {
         self.plan.get(field).is_some()
     }
 
+    /// The fields that are read of the file's columns, in the order of [`Field`].
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field> {
+        self.layout.fields().iter().copied().filter(|field| self.layout.is_of_file(*field))
+    }
+
+    /// The number of the file's columns.
+    pub(crate) fn width(&self) -> usize {
+        self.plan.width
+    }
+
     /// The next rows, `None` after the last.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::asking::{Asking, runtime};
 use super::disclosure;
+use super::dry_run::dry_run;
 use super::heads::KnownHead;
 use super::input::List;
 use super::kept::KeptRun;
@@ -28,7 +29,7 @@ use crate::files::{sweep, write_atomically};
 use crate::frames::Traffic;
 use crate::home::{Home, Role};
 use crate::report::Reporter;
-use crate::results::{Counts, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsMeta};
+use crate::results::{Counts, Figure, META_FORMAT, Meaning, Outcome, OutputPlan, ResultsMeta};
 use crate::usage::Usage;
 
 /// Asks the holder about every pair of the list and writes the results: a row for every input row, in order. A run that broke off is gone on with.
@@ -36,6 +37,9 @@ use crate::usage::Usage;
 /// # Errors
 /// The contract's exit codes: 3 input, 4 refused, 5 unreachable, 6 the holder misbehaved or is not the pinned one. Then there are no results.
 pub fn check(args: &CheckArgs, reporter: &Reporter) -> Result<(), Failure> {
+    if args.dry_run {
+        return dry_run(args, reporter);
+    }
     let began = Instant::now();
     let home = &Home::open(&args.home.home, Role::Verifier)?;
     let peers = home.peers()?;
@@ -273,7 +277,7 @@ impl Told<'_> {
         let as_of = facts.and_then(|facts| Date::from_yyyymmdd(facts.offer.descriptor.as_of)).map(|date| date.to_string());
         let authority = facts.map_or("unsigned", |facts| facts.authority.as_str());
         let receipt_digest = finished.as_ref().map(|finished| to_hex(&finished.receipt().digest()));
-        let class = ruleset.class().as_str();
+        let (class, tokens_per_pair, measured) = (ruleset.class().as_str(), ruleset.tokens_per_pair(), Figure::all_of(ruleset));
         let counts = writer.finish(|counts| ResultsMeta {
             format: META_FORMAT,
             session: session.clone(),
@@ -281,11 +285,13 @@ impl Told<'_> {
             as_of: as_of.clone(),
             ruleset: ruleset.name().to_owned(),
             class: class.to_owned(),
+            tokens_per_pair,
+            measured: measured.clone(),
             counts,
             receipt_digest: receipt_digest.clone(),
             authority: authority.to_owned(),
             input_sha256: to_hex(&list.summary.sha256),
-            meaning: Meaning::of_class(class),
+            meaning: Meaning::of(class, tokens_per_pair, !measured.is_empty()),
         })?;
         settle()?;
         say_results(&counts, plan, reporter);
@@ -296,6 +302,7 @@ impl Told<'_> {
             "as_of": as_of,
             "ruleset": ruleset.name(),
             "class": class,
+            "tokens_per_pair": tokens_per_pair,
             "authority": authority,
             "rows": counts.rows,
             "submitted": counts.submitted,

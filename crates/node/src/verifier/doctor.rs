@@ -76,7 +76,8 @@ fn line(
     Ok(())
 }
 
-async fn round_trip(connection: &oblink_quic::Connection) -> Result<i64, Failure> {
+/// A Ping, which needs no session: how far the holder's clock is ahead of this one, in milliseconds.
+pub(super) async fn round_trip(connection: &oblink_quic::Connection) -> Result<i64, Failure> {
     let traffic = Traffic::default();
     let (mut to, mut from) = super::line::stream_in_time(connection).await?;
     let now = || unix_ms(std::time::SystemTime::now());
@@ -89,7 +90,11 @@ async fn round_trip(connection: &oblink_quic::Connection) -> Result<i64, Failure
     Ok(receive_pong(&pong, now())?)
 }
 
-fn clocks(skew_ms: i64) -> Result<((), String), Failure> {
+/// What the clocks come to.
+///
+/// # Errors
+/// Exit 3: they are too far apart.
+pub(super) fn clocks(skew_ms: i64) -> Result<((), String), Failure> {
     let said =
         format!("the holder's clock is {:.1} s {}", skew_ms.unsigned_abs() as f64 / 1e3, if skew_ms < 0 { "behind" } else { "ahead" });
     if skew_ms.unsigned_abs() > CLOCK_SKEW_MS_MAX {

@@ -97,6 +97,18 @@ impl KeptRun {
         Ok(kept)
     }
 
+    /// What there is of an earlier run, where there is anything: nothing is made for one that is yet to begin.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn look(args: &CheckArgs, home: &Home, directory: Option<&RequestDirectory>) -> Result<Option<Self>, Failure> {
+        let place = match directory {
+            Some(directory) => directory.checkpoint(),
+            None => place_of(home, &args.output)?,
+        };
+        place.exists().then(|| Self::open(args, home, directory)).transpose()
+    }
+
     /// Whether the holder admitted this run before.
     pub(super) fn is_admitted(&self) -> bool {
         self.session != KeptSession::None

@@ -1,4 +1,4 @@
-//! The verifier's commands: check, request, audit, doctor.
+//! The verifier's commands: lint, check, request, audit, doctor.
 
 mod asking;
 mod audit;
@@ -6,10 +6,12 @@ mod check;
 mod conditions;
 mod disclosure;
 mod doctor;
+mod dry_run;
 mod heads;
 mod input;
 mod kept;
 mod line;
+mod lint;
 mod progress;
 mod question;
 mod request;
@@ -18,4 +20,5 @@ mod retry;
 pub use audit::audit;
 pub use check::check;
 pub use doctor::doctor;
+pub use lint::lint;
 pub use request::request;

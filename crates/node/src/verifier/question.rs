@@ -52,6 +52,19 @@ pub(super) struct Prepared {
     options_digest: [u8; 32],
 }
 
+/// A list that was read, and what it is asked as.
+pub(super) struct Ready {
+    pub(super) list: List,
+    pub(super) ruleset: &'static Ruleset,
+    pub(super) blinder: Blinder,
+    /// What is asked; `None` where no row can be.
+    pub(super) question: Option<Question>,
+    /// What the holder will refuse, as far as it shows here: said already.
+    pub(super) warnings: Vec<String>,
+    seed: Option<BlindSeed>,
+    options_digest: [u8; 32],
+}
+
 /// The Hello of a run, as it is said over every connection.
 pub(super) struct Opening {
     /// The handshake as it saves itself.
@@ -74,20 +87,39 @@ pub(super) fn prepare(
     kept: KeptRun,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
+    let ready = rehearse(args, home, holder, directory.as_ref(), Some(&kept), reporter)?;
+    let Ready { list, ruleset, blinder, question, seed, options_digest, warnings: _ } = ready;
+    Ok(Prepared { list, ruleset, blinder, question: question.map(Arc::new), directory, kept, seed, options_digest })
+}
+
+/// The same without anything of a run that would have to be kept: `kept` is what there is of one that broke off.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn rehearse(
+    args: &CheckArgs,
+    home: &Home,
+    holder: &Fingerprint,
+    directory: Option<&RequestDirectory>,
+    kept: Option<&KeptRun>,
+    reporter: &Reporter,
+) -> Result<Ready, Failure> {
     match directory {
         Some(directory) => approved(args, directory, home, holder, kept, reporter),
         None => unsigned(args, home, holder, kept, reporter),
     }
 }
 
-fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: KeptRun, reporter: &Reporter) -> Result<Prepared, Failure> {
+fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: Option<&KeptRun>, reporter: &Reporter) -> Result<Ready, Failure> {
     let ruleset = ruleset_by_name(&args.ruleset)?;
     let options = args.csv.options();
     let options_digest = options_digest(&options);
-    kept.check_parties(home, holder, ruleset, &options_digest)?;
-    let (request_id, seed) = match &kept.run {
+    if let Some(kept) = kept {
+        kept.check_parties(home, holder, ruleset, &options_digest)?;
+    }
+    let (request_id, seed) = match kept.and_then(|kept| Some((kept, kept.run.as_ref()?))) {
         None => (*system_bytes()?, BlindSeed::from_bytes(system_bytes()?)),
-        Some(run) => match (Request::parse(&run.request), &run.seed) {
+        Some((kept, run)) => match (Request::parse(&run.request), &run.seed) {
             (Ok(request), Some(seed)) => (*request.id(), BlindSeed::from_bytes(seed.to_bytes())),
             _ => return Err(kept.is_another("of another kind")),
         },
@@ -102,19 +134,21 @@ fn unsigned(args: &CheckArgs, home: &Home, holder: &Fingerprint, kept: KeptRun, 
                 .map_err(|error| Failure::input("request", error.to_string()))?,
         ),
     };
-    kept.check_list(request.as_ref().map_or(&[], Request::bytes), &list.summary.sha256)?;
-    let question = request.map(Question::unsigned).transpose()?.map(Arc::new);
-    Ok(Prepared { list, ruleset, blinder, question, directory: None, kept, seed: Some(seed), options_digest })
+    if let Some(kept) = kept {
+        kept.check_list(request.as_ref().map_or(&[], Request::bytes), &list.summary.sha256)?;
+    }
+    let question = request.map(Question::unsigned).transpose()?;
+    Ok(Ready { list, ruleset, blinder, question, warnings: Vec::new(), seed: Some(seed), options_digest })
 }
 
 fn approved(
     args: &CheckArgs,
-    directory: RequestDirectory,
+    directory: &RequestDirectory,
     home: &Home,
     holder: &Fingerprint,
-    kept: KeptRun,
+    kept: Option<&KeptRun>,
     reporter: &Reporter,
-) -> Result<Prepared, Failure> {
+) -> Result<Ready, Failure> {
     let manifest = directory.manifest()?;
     if manifest.holder != *holder.as_bytes() {
         // Another holder was not to hear of it, and nobody has approved what it would be asked.
@@ -126,10 +160,11 @@ fn approved(
     }
     let secret = Secret::read(&directory.secret())?;
     let signatures = directory.read_signatures()?;
-    warn(manifest, &signatures, home, reporter);
+    let mut warnings = warnings(manifest, &signatures, home, reporter);
     if directory.receipt().exists() {
-        reporter.warn("this request was answered before, as receipt.json says: a request is answered once");
+        warnings.push("this request was answered before, as receipt.json says: a request is answered once".to_owned());
     }
+    warnings.iter().for_each(|warning| reporter.warn(warning));
     let other_list = |what: &str| {
         Failure::input("other_list", format!("this is not the list that the request commits to: {what}"))
             .with_hint("nothing was sent; give the --input, --map and --person-id of request new, or make a new request and have it signed")
@@ -144,7 +179,9 @@ fn approved(
     }
     // Before the list is read: that is long, and this is quick.
     let options_digest = options_digest(&args.csv.options());
-    kept.check_parties(home, holder, ruleset, &options_digest)?;
+    if let Some(kept) = kept {
+        kept.check_parties(home, holder, ruleset, &options_digest)?;
+    }
     let signatures = to_send(signatures);
     let question = Question::authorised(directory.request().clone(), signatures, directory.batches()?)?;
     let conditions = Conditions::of_request(manifest, secret.as_of)?;
@@ -154,40 +191,43 @@ fn approved(
     if !differences.is_empty() {
         return Err(other_list(&differences.join(", ")));
     }
-    kept.check_list(directory.request().bytes(), &list.summary.sha256)?;
+    if let Some(kept) = kept {
+        kept.check_list(directory.request().bytes(), &list.summary.sha256)?;
+    }
     let blinder = Blinder::new(&secret.blind_seed, secret.request_id);
-    let question = Some(Arc::new(question));
-    Ok(Prepared { list, ruleset, blinder, question, directory: Some(directory), kept, seed: None, options_digest })
+    Ok(Ready { list, ruleset, blinder, question: Some(question), warnings, seed: None, options_digest })
 }
 
 /// The signatures that go with the request: all but those that are plainly for another purpose. A countersignature is the holder's business, and
 /// one that came along would make it refuse the request.
-fn to_send(signatures: Vec<Found>) -> Vec<Vec<u8>> {
+pub(super) fn to_send(signatures: Vec<Found>) -> Vec<Vec<u8>> {
     let meant = |found: &Found| found.namespace.as_deref() != Some(Namespace::Countersign.as_str());
     signatures.into_iter().filter(meant).map(|found| found.bytes).collect()
 }
 
 /// What the holder will refuse, as far as it shows here. Whether it does is the holder's to say.
-fn warn(manifest: &Manifest, signatures: &[Found], home: &Home, reporter: &Reporter) {
+fn warnings(manifest: &Manifest, signatures: &[Found], home: &Home, reporter: &Reporter) -> Vec<String> {
+    let mut warnings = Vec::new();
     if manifest.verifier != *home.fingerprint().as_bytes() {
-        reporter.warn("the request names another verifier than this home: the holder will refuse it");
+        warnings.push("the request names another verifier than this home: the holder will refuse it".to_owned());
     }
     let now = unix_ms(SystemTime::now());
     if now < manifest.not_before_unix_ms || now > manifest.not_after_unix_ms {
         let at = |unix_ms| rfc3339(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(unix_ms));
         let (from, to) = (at(manifest.not_before_unix_ms), at(manifest.not_after_unix_ms));
-        reporter.warn(&format!("the request is valid from {from} to {to}, and not now: the holder will refuse it"));
+        warnings.push(format!("the request is valid from {from} to {to}, and not now: the holder will refuse it"));
     }
     if signatures.is_empty() {
-        reporter.warn("nobody has signed the request: a holder with a policy will refuse it");
+        warnings.push("nobody has signed the request: a holder with a policy will refuse it".to_owned());
     }
     for found in signatures {
         if found.namespace.as_deref() == Some(Namespace::Countersign.as_str()) {
             reporter.note(&format!("{}: a countersignature, which is not sent: the holder's operator files it", found.name));
         } else if let Err(error) = &found.verdict {
-            reporter.warn(&format!("{}: {error}", found.name));
+            warnings.push(format!("{}: {error}", found.name));
         }
     }
+    warnings
 }
 
 impl Prepared {

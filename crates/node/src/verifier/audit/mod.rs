@@ -1,7 +1,7 @@
 //! `oblink-verifier audit`: that what the holder charged is the approved list, no more and no fewer (SPEC AUD-1); or single rows (AUD-2).
 
 mod account;
-mod officials;
+pub(super) mod officials;
 mod open;
 mod sample;
 mod whole;

@@ -18,7 +18,7 @@ const FILE_BYTES_MAX: usize = 1 << 22;
 ///
 /// # Errors
 /// Exit 3: they cannot be read, or are no policy.
-pub(super) fn read(policy: &Path, allowed_signers: &Path) -> Result<Policy, Failure> {
+pub(in crate::verifier) fn read(policy: &Path, allowed_signers: &Path) -> Result<Policy, Failure> {
     let file = |path: &Path| {
         read_bounded(path, FILE_BYTES_MAX)
             .map_err(|error| Failure::input("bad_policy", format!("cannot read {}: {}", path.display(), io_cause(&error))))
