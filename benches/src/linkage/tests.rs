@@ -193,19 +193,38 @@ fn parts_add_up_and_absent_people_are_counted() {
     assert!(column("absent").iter().rev().is_sorted());
 }
 
+/// A rule that does without the family name, at quiet places alone: at most eight records.
+const QUIET: &str = r#"
+    format = "oblink/ruleset/1"
+    name = "quiet-1"
+    class = "confirm-address"
+    canonicaliser = "us-2"
+    tokens_per_pair = 4
+    crowd_max = 8
+    pair_family = "may-be-empty"
+    rule = [
+        { number = 1, name = "names", fields = ["names.formal", "number", "street", "zip"] },
+        { number = 2, name = "no family", fields = ["given.formal", "number", "street", "zip"], middle = "present", family = "lacking", quiet_only = true },
+    ]
+"#;
+
 #[test]
 fn a_crowded_place_is_counted_as_the_programs_count_it() {
-    for (households, crowded) in [(8, 0), (9, 9)] {
-        let mut records = "id,name,address,postal_code\n".to_owned();
-        let mut truth = "id,person,address\n".to_owned();
-        for n in 0..households {
-            let given = ["Ann", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gil", "Hope", "Ian"][n];
-            records.push_str(&format!("{n},{given} Lee,12 Elm St,02134\n"));
+    const HEADER: &str = "id,given_name,middle_name,family_name,address,postal_code\n";
+    for (count, crowded) in [(8, 0), (9, 9)] {
+        let (mut records, mut truth) = (HEADER.to_owned(), "id,person,address\n".to_owned());
+        for (n, given) in ["Ann", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gil", "Hope", "Ian"].into_iter().take(count).enumerate() {
+            records.push_str(&format!("{n},{given},M,Lee,12 Elm St,02134\n"));
             truth.push_str(&format!("{n},{n},x\n"));
         }
-        let files = Files::of("id,name,address,postal_code\n0,Ann Lee,12 Elm St,02134\n", &records, "id,person,address\n0,0,x\n", &truth);
-        let found = files.measure(&["us-confirm-1"]).unwrap().json["rulesets"][0].clone();
-        assert_members(&found, json!({ "crowded_records": crowded, "present": 1, "matched": 1, "right": 1 }));
+        let files = Files::of(&format!("{HEADER}0,Ann,M,,12 Elm St,02134\n"), &records, "id,person,address\n0,0,x\n", &truth);
+        let own = files.0.path().join("quiet.toml");
+        fs::write(&own, QUIET).unwrap();
+        let found = files.measure(&[own.to_str().unwrap()]).unwrap().json["rulesets"][0].clone();
+        let is_quiet = u64::from(crowded == 0);
+        assert_members(&found, json!({ "crowded_records": crowded, "present": 1, "submitted": 1, "matched": is_quiet, "right": is_quiet }));
+        assert_members(&found["rules"][0]["cumulative"], json!({ "matched": 0 }));
+        assert_members(&found["rules"][1]["own"], json!({ "matched": is_quiet }));
     }
 }
 
