@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The canonical parts of one row, as its tokens are made of them (R-4, C-1).
+/// The canonical parts of one row, as its tokens are made of them (R-4, C-7).
 ///
 /// For tests, vectors and an operator's own data; its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]

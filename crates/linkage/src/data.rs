@@ -90,7 +90,7 @@ impl Edition {
         matches!(self, Edition::Us2)
     }
 
-    /// Whether digits and letters taken for each other are mended, and more words parted (C-12 to C-15).
+    /// Whether digits and letters taken for each other are mended, and more words parted (C-12 to C-18).
     pub(crate) const fn mends_words(self) -> bool {
         matches!(self, Edition::Us2)
     }

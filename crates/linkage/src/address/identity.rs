@@ -1,4 +1,4 @@
-//! What tells one unit of a house from another (C-40 to C-45).
+//! What tells one unit of a house from another (C-40 to C-43).
 
 use super::number::all_digits;
 use super::place::is_zip;

@@ -1,4 +1,4 @@
-//! Digits and letters that were taken for each other (C-12 to C-14).
+//! Digits and letters that were taken for each other (C-12 to C-18).
 
 use crate::NotSubmitted;
 use crate::data::{Tables, Word};
@@ -12,7 +12,7 @@ pub(super) fn words(tables: &Tables, line: &str, out: &mut Text) -> Result<(), N
             out.push_byte(b' ')?;
         }
         for i in 0..word.len() {
-            // OCR's `vv` is a `w`: NVV is NW (C-14).
+            // OCR's `vv` is a `w`: NVV is NW (C-16).
             match word.get(i..i + 2) {
                 Some("vv") => out.push_byte(b'w')?,
                 _ if word.get(..=i).is_some_and(|text| text.ends_with("vv")) => {}
@@ -80,7 +80,7 @@ fn name(tables: &Tables, word: &str) -> bool {
 }
 
 /// The USPS abbreviation of the one street type that a word of at least four letters is one letter
-/// away from, or two neighbours that changed places: STREER, AVENVE, CIRCEL, PLAC (C-15).
+/// away from, or two neighbours that changed places: STREER, AVENVE, CIRCEL, PLAC (C-17).
 pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str> {
     if word.len() < 4 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
         return None;
@@ -92,7 +92,7 @@ pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str>
     }
 }
 
-/// A name and the long word of a street type that are written in one word: KNEESHAWSTREET (C-15). A name
+/// A name and the long word of a street type that are written in one word: KNEESHAWSTREET (C-18). A name
 /// that ends so, as in OVERSTREET RD, is put together again when it is written.
 pub(super) fn glued_type<'a>(tables: &Tables, word: &'a str) -> Option<(&'a str, &'a str)> {
     let spelt = tables.type_spellings.iter().map(|(spelt, _)| *spelt).filter(|spelt| spelt.len() >= 6);

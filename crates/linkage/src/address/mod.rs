@@ -107,7 +107,7 @@ pub(crate) fn read(tables: &Tables, folded_address: &Text, folded_unit: &Text) -
     stable(tables, folded_address, folded_unit, &mut Text::new())
 }
 
-/// A folded address that is a house number and no street, with what its unit column says; `None` for anything else.
+/// A folded address that is a house number and no street, with what its unit column says (C-19); `None` for anything else.
 pub(crate) fn number_alone(tables: &Tables, folded_address: &Text, folded_unit: &Text) -> Option<Line> {
     let number = folded_address.as_str().trim_start_matches('0');
     let digits = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());

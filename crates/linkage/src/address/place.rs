@@ -116,7 +116,7 @@ fn state(tables: &Tables, words: &[&str]) -> Option<usize> {
     })
 }
 
-/// What stands behind a comma behind the street (C-22 to C-25).
+/// What stands behind a comma behind the street (C-22).
 fn behind<'a>(tables: &Tables, segment: &[&'a str], out: &mut Words<'a>, units: &mut Words<'a>) -> Result<(), NotSubmitted> {
     // N.W. behind the street, but NORTH CHICAGO is a city.
     let direction = |i: usize| segment.get(i).filter(|w| tables.word(w).direction.is_some()).map_or(0, |w| w.len());

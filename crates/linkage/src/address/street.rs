@@ -49,7 +49,7 @@ fn two_places(words: &[&str]) -> bool {
     boxed || matches!(words, [number, "and", next, ..] if numbered(number) && numbered(next))
 }
 
-/// NO and SO are directions before and behind a street (C-33); NO is a number's word elsewhere.
+/// NO and SO are directions before and behind a street (C-14); NO is a number's word elsewhere.
 fn compass(tables: &Tables, words: &mut [&str; WORDS_MAX], len: usize) {
     let direction = |w: &str| match w {
         "no" => Some("n"),

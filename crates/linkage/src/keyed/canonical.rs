@@ -26,7 +26,7 @@ pub(super) struct Lacks {
     pub(super) line: LineLacks,
 }
 
-/// A row in canonical parts (C-1).
+/// A row in canonical parts (C-7).
 pub(super) struct Canonical2 {
     pub(super) person: Person,
     pub(super) line: Line,
@@ -34,7 +34,7 @@ pub(super) struct Canonical2 {
 }
 
 impl Canonical2 {
-    /// Name, address, postal code, in this order: the first refusal is the reason (C-3).
+    /// Name, address, postal code, in this order: the first refusal is the reason (C-7).
     pub(super) fn read(tables: &Tables, row: &Row<'_>, lacks: Lacks) -> Result<Self, NotSubmitted> {
         let person = Person::read(tables, row.name, lacks.family)?;
         let (mut folded, mut unit) = (Text::new(), Text::new());

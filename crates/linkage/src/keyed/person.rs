@@ -1,4 +1,4 @@
-//! Names under the canonicaliser `us-2` (C-20 to C-33): what keys are made of.
+//! Names under the canonicaliser `us-2` (C-50 to C-59): what keys are made of.
 
 use crate::NotSubmitted;
 use crate::data::{NamePlaceholder, Tables};
@@ -221,7 +221,7 @@ fn words_of(tables: &Tables, field: &str) -> Result<Vec<String>, NotSubmitted> {
     words(tables, text.as_str())
 }
 
-/// Words of letters: hyphens divide, digits among letters are read as the letters that they look like (C-23).
+/// Words of letters: hyphens divide, digits among letters are read as the letters that they look like (C-51).
 fn words(tables: &Tables, folded: &str) -> Result<Vec<String>, NotSubmitted> {
     let mut out: Vec<String> = Vec::new();
     for word in folded.split([' ', ',', '.', '/', '#', '-']).filter(|word| !word.is_empty()) {
