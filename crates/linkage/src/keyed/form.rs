@@ -222,7 +222,7 @@ fn text_in(text: &str, form: Form) -> Vec<String> {
     if out.is_empty() { Vec::new() } else { vec![out] }
 }
 
-/// The text with each one of its letters left out, and the text, each once.
+/// The text with each one of its letters left out, and the text, each once (K-12).
 fn less_one(text: &str) -> Vec<String> {
     let mut out = Vec::with_capacity(text.len() + 1);
     for (at, _) in text.char_indices().take(VALUES_MAX - 1) {
@@ -236,7 +236,7 @@ fn less_one(text: &str) -> Vec<String> {
     out
 }
 
-/// House numbers a digit off; a box's number has too many neighbours, and numbers with a letter, a hyphen or a fraction are as they are.
+/// House numbers a digit off (K-15); a box's number has too many neighbours, and numbers with a letter, a hyphen or a fraction are as they are.
 fn numbers(row: &Canonical2) -> Vec<String> {
     let number = row.line.number.as_str();
     if number.is_empty() {
