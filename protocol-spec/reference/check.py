@@ -7,6 +7,7 @@ from pathlib import Path
 import authority
 import examples
 import group
+import keyed
 import negative
 import replay
 import sealed_set
@@ -125,13 +126,24 @@ def authorities():
         report("authority.json", name, differences)
 
 
+def keyed_rulesets():
+    """A line for all rows that hold, and one for each that does not."""
+    held = 0
+    for name, differences in keyed.checks(load(VECTORS / "us-keyed.json")):
+        if differences or name in ("digests", "meet", "apart"):
+            report("us-keyed.json", name, differences)
+        else:
+            held += 1
+    report("us-keyed.json", f"{held} rows, tokens of both sides", [])
+
+
 def negatives():
     for case in load(VECTORS / "negative.json")["cases"]:
         report("negative.json", f"[{case['anchor']}] {case['name']}", negative.differences(case))
 
 
 def main():
-    for check in (rfc9497, sealed_sets, sessions, positives, examples_in_the_text, authorities, negatives):
+    for check in (rfc9497, sealed_sets, sessions, positives, examples_in_the_text, authorities, keyed_rulesets, negatives):
         check()
     print(f"{failures} of the vectors above differ" if failures else "every vector holds")
     return 1 if failures else 0

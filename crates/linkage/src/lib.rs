@@ -31,8 +31,8 @@
 //! **Any change of output is a new ruleset version.** Character folding and every word table are
 //! data files of the project, under the ruleset's digest; no library's Unicode tables take part,
 //! because two agencies with different library versions would silently stop matching. The
-//! algorithm itself is specified, step by step, in `protocol-spec/RULESET-us-exact-1.md`; the
-//! anchors `R-1`, `R-2`, … named in this crate are its requirements.
+//! algorithms themselves are specified, step by step, in `protocol-spec/RULESET-us-exact-1.md`
+//! (anchors `R-1`, `R-2`, …), `CANONICALISER-us-2.md` (`C-1`, …) and `RULESETS-keyed.md` (`K-1`, …).
 //!
 //! The crate is pure: no input or output, no threads, and a row costs no heap allocation.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr))]

@@ -126,7 +126,7 @@ impl Ruleset {
         &RULESETS
     }
 
-    /// Reads a ruleset of one's own from its file's text (K-40).
+    /// Reads a ruleset of one's own from its file's text (K-1).
     ///
     /// # Errors
     /// What the file breaks; also one that has the name of a built-in ruleset.

@@ -82,7 +82,9 @@ fn name(tables: &Tables, word: &str) -> bool {
 /// The USPS abbreviation of the one street type that a word of at least four letters is one letter
 /// away from, or two neighbours that changed places: STREER, AVENVE, CIRCEL, PLAC (C-17).
 pub(super) fn misspelt_type(tables: &Tables, word: &str) -> Option<&'static str> {
-    if word.len() < 4 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
+    // Words of their own that a street may end with.
+    let own = ["palace", "pace", "plane", "plate", "lace", "trial", "train", "rail", "tail", "count", "cour", "driver", "dive", "squire"];
+    if own.contains(&word) || word.len() < 4 || !word.bytes().all(|b| b.is_ascii_lowercase()) {
         return None;
     }
     let mut near = tables.type_spellings.iter().filter(|(spelt, _)| spelt.len() >= 5 && one_apart(word.as_bytes(), spelt.as_bytes()));

@@ -1,4 +1,4 @@
-//! A ruleset's file: read, and refused where it breaks what every ruleset must keep (K-40 to K-49).
+//! A ruleset's file: read, and refused where it breaks what every ruleset must keep (K-1, K-40 to K-48).
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -329,7 +329,7 @@ impl KeyRule {
                 return Err(format!("`{}` is there twice", field.name()));
             }
         }
-        if self.fields.iter().filter(|field| field.form == Form::Less1).count() > MANY_VALUED_FIELDS_MAX {
+        if self.fields.iter().filter(|field| matches!(field.form, Form::Less1 | Form::Open1)).count() > MANY_VALUED_FIELDS_MAX {
             return say("at most one of its fields may be one letter off");
         }
         let extras = &self.one_side_has;
@@ -369,11 +369,12 @@ impl KeyRule {
             return say("it has no family name");
         }
         if self.street_lacks {
-            let whole = [given, names].into_iter().flatten().all(|field| !field.is_weak())
+            let whole = [given, family, names].into_iter().flatten().all(|field| !field.is_weak())
                 && [number, zip].iter().all(|field| field.is_some_and(|field| !field.is_weak()));
-            if street.is_some() || self.family_lacks || !whole || self.middle != Agreement::Present || !self.quiet_only {
+            let loose = [self.unit, self.suffix].contains(&Agreement::Ignored);
+            if street.is_some() || self.family_lacks || !whole || loose || self.middle != Agreement::Present || !self.quiet_only {
                 return say(
-                    "where the record lacks the street, whole names, house number and ZIP code, `middle = \"present\"` and `quiet_only = true` are needed",
+                    "where the record lacks the street, whole names, house number and ZIP code, unit and suffix, `middle = \"present\"` and `quiet_only = true` are needed",
                 );
             }
         } else if self.family_lacks || class == RulesetClass::ConfirmAddress {
@@ -461,7 +462,7 @@ mod tests {
             ("confirm-address", "fields = [\"names\", \"street\", \"zip\"]".to_owned(), "no full delivery line"),
             (
                 "confirm-address",
-                "fields = [\"names\", \"number.less1\", \"street.first4\", \"zip\"]".to_owned(),
+                "fields = [\"names\", \"number.open1\", \"street.first4\", \"zip\"]".to_owned(),
                 "only one may be compared in part",
             ),
             ("confirm-address", "fields = [\"names\", \"number\", \"street.first3\", \"zip\"]".to_owned(), "at least four"),

@@ -42,8 +42,10 @@ pub(super) enum Form {
     First(u8),
     /// Its last letters.
     Last(u8),
-    /// It, and it with each one letter left out: two that are one letter apart share a form.
+    /// It, and it with each one letter left out: two of which one letter each can be left out so that they are the same share a form.
     Less1,
+    /// It with each one of its digits open: two of one length of which one digit differs share a form.
+    Open1,
     /// Each of a family name's words.
     Words,
 }
@@ -77,7 +79,10 @@ impl Field {
             "zip" => Part::Zip,
             _ => return None,
         };
-        let counted = |prefix: &str| form.strip_prefix(prefix)?.parse::<u8>().ok().filter(|count| (2..=8).contains(count));
+        let counted = |prefix: &str| match form.strip_prefix(prefix)?.as_bytes() {
+            [digit @ b'2'..=b'8'] => Some(digit - b'0'),
+            _ => None,
+        };
         let form = match form {
             "" => Form::Exact,
             "formal" => Form::Formal,
@@ -85,15 +90,15 @@ impl Field {
             "sound" => Form::Sound,
             "soundex" => Form::Soundex,
             "less1" => Form::Less1,
+            "open1" => Form::Open1,
             "words" => Form::Words,
             _ => counted("first").map(Form::First).or(counted("last").map(Form::Last))?,
         };
         let known = match (part, form) {
             (_, Form::Exact) => true,
-            (Part::Zip, form) => form == Form::Less1,
+            (Part::Zip | Part::Number, form) => form == Form::Open1,
             (Part::Given | Part::Names, Form::Formal | Form::Joined) | (Part::Family, Form::Words) => true,
-            (_, Form::Formal | Form::Joined | Form::Words) => false,
-            (Part::Number, form) => form == Form::Less1,
+            (_, Form::Formal | Form::Joined | Form::Words | Form::Open1) => false,
             (Part::Names, form) => form == Form::Sound,
             (Part::Given | Part::Family | Part::Street, _) => true,
         };
@@ -119,6 +124,7 @@ impl Field {
             Form::First(count) => format!("first{count}"),
             Form::Last(count) => format!("last{count}"),
             Form::Less1 => "less1".to_owned(),
+            Form::Open1 => "open1".to_owned(),
             Form::Words => "words".to_owned(),
         };
         format!("{part}.{form}")
@@ -148,7 +154,8 @@ impl Field {
             Form::Soundex => format!("a {part} that sounds like this one (Soundex)"),
             Form::First(count) => format!("a {part} that begins with the same {count} letters"),
             Form::Last(count) => format!("a {part} that ends with the same {count} letters"),
-            Form::Less1 => format!("this {part}, or one that is a letter or digit off"),
+            Form::Less1 => format!("this {part}, or one that is the same once a letter is left out of each"),
+            Form::Open1 => format!("this {part}, or one of the same length of which one digit differs"),
             Form::Joined => format!("this {part}, all its words written together"),
             Form::Exact | Form::Formal | Form::Words => format!("this {part}"),
         }
@@ -164,12 +171,7 @@ impl Field {
         let person = &row.person;
         let one = |text: &str| if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
         match (self.part, self.form) {
-            (Part::Zip, Form::Less1) => {
-                // Two ZIP codes are of one length: those that are a digit off share a shorter form.
-                let mut codes = less_one(row.zip.as_str());
-                codes.pop();
-                codes
-            }
+            (Part::Zip, Form::Open1) => open_one(row.zip.as_str()),
             (Part::Zip, _) => one(row.zip.as_str()),
             (Part::Number, Form::Exact) => one(row.line.number.as_str()),
             (Part::Number, _) => numbers(row),
@@ -211,7 +213,7 @@ fn names(tables: &Tables, row: &Canonical2, form: Form, side: Side) -> Vec<Strin
 fn text_in(text: &str, form: Form) -> Vec<String> {
     let mut out = String::new();
     match form {
-        Form::Exact | Form::Formal | Form::Joined | Form::Words => out.push_str(text),
+        Form::Exact | Form::Formal | Form::Joined | Form::Words | Form::Open1 => out.push_str(text),
         Form::Sound => nysiis(text, &mut out),
         Form::Soundex => soundex(text, &mut out),
         Form::First(_) | Form::Last(_) | Form::Less1 if text.len() < FUZZY_BYTES_MIN => {}
@@ -222,7 +224,13 @@ fn text_in(text: &str, form: Form) -> Vec<String> {
     if out.is_empty() { Vec::new() } else { vec![out] }
 }
 
-/// The text with each one of its letters left out, and the text, each once.
+/// A number with each one of its digits open.
+fn open_one(digits: &str) -> Vec<String> {
+    let open = |at: usize| digits.char_indices().map(|(i, digit)| if i == at { '?' } else { digit }).collect();
+    (0..digits.len().min(VALUES_MAX)).map(open).collect()
+}
+
+/// The text with each one of its letters left out, and the text, each once (K-12).
 fn less_one(text: &str) -> Vec<String> {
     let mut out = Vec::with_capacity(text.len() + 1);
     for (at, _) in text.char_indices().take(VALUES_MAX - 1) {
@@ -236,14 +244,14 @@ fn less_one(text: &str) -> Vec<String> {
     out
 }
 
-/// House numbers a digit off; a box's number has too many neighbours, and numbers with a letter, a hyphen or a fraction are as they are.
+/// House numbers a digit off (K-15); a box's number has too many neighbours, and numbers with a letter, a hyphen or a fraction are as they are.
 fn numbers(row: &Canonical2) -> Vec<String> {
     let number = row.line.number.as_str();
     if number.is_empty() {
         return Vec::new();
     }
     let digits = number.bytes().all(|b| b.is_ascii_digit());
-    if row.line.is_street() && digits && number.len() >= FUZZY_DIGITS_MIN { less_one(number) } else { vec![number.to_owned()] }
+    if row.line.is_street() && digits && number.len() >= FUZZY_DIGITS_MIN { open_one(number) } else { vec![number.to_owned()] }
 }
 
 /// The street's name in a form, with its directions as they are. Boxes, routes and streets whose name is a number have one form alone.
@@ -254,7 +262,8 @@ fn street(row: &Canonical2, form: Form) -> Vec<String> {
         return Vec::new();
     }
     let numbered = name.bytes().any(|b| b.is_ascii_digit());
-    let names = if numbered || !line.is_street() { vec![name.to_owned()] } else { text_in(name, form) };
+    let short = name.len() < FUZZY_BYTES_MIN && matches!(form, Form::First(_) | Form::Last(_));
+    let names = if numbered || short || !line.is_street() { vec![name.to_owned()] } else { text_in(name, form) };
     let way = |direction: Option<&'static str>| direction.unwrap_or("");
     names.into_iter().map(|name| format!("{}/{name}/{}", way(line.before), way(line.behind))).collect()
 }
@@ -300,6 +309,7 @@ mod tests {
         let near = |a: &str, b: &str| less_one(a).iter().any(|form| less_one(b).contains(form));
         assert!(near("gonzalez", "gonzales") && near("smith", "smth") && near("powell", "powelel") && near("ann", "ann"));
         assert!(!near("smith", "smyht") && !near("brown", "green"));
+        assert_eq!(open_one("412"), ["?12", "4?2", "41?"]);
         assert_eq!(less_one("aab"), ["ab", "aa", "aab"]);
     }
 }

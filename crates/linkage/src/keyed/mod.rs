@@ -111,7 +111,7 @@ impl Keyed {
         digest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
     }
 
-    /// Appends a row's tokens.
+    /// Appends a row's tokens (K-27 to K-29).
     pub(crate) fn tokenize(&self, side: Side, row: &Row<'_>, out: &mut TokenArena) -> Result<(), NotSubmitted> {
         let row = self.read(row, side)?;
         let tables = tables(Edition::Us2);
@@ -183,7 +183,7 @@ impl KeyRule {
         Ok(())
     }
 
-    /// The labels of a row: one text for the values that must agree, or which side lacks what (K-21). More than one where a record's family name may
+    /// The labels of a row: one text for the values that must agree, or which side lacks what (K-20 to K-24). More than one where a record's family name may
     /// be none; `None` where this rule does not apply.
     fn labels(&self, row: &Canonical2, side: Side) -> Option<Vec<String>> {
         let person = &row.person;
@@ -245,7 +245,7 @@ fn write_label(label: &mut String, agreement: Agreement, name: &str, value: &str
     Some(())
 }
 
-/// `?v` where the verifier lacks it, `?h` where the holder does: a verifier that has it asks for records that lack it, and the other way round.
+/// (K-21) `?v` where the verifier lacks it, `?h` where the holder does: a verifier that has it asks for records that lack it, and the other way round.
 fn labelled(mut label: String, name: &str, value: &str, side: Side) -> String {
     let verifier_lacks = value.is_empty() == (side == Side::Verifier);
     label.push_str(name);
@@ -254,7 +254,7 @@ fn labelled(mut label: String, name: &str, value: &str, side: Side) -> String {
 }
 
 impl Tables {
-    /// Every name that a given name is short for or a spelling of; itself where it is none. A record is found under all of them and itself.
+    /// Every name that a given name is short for or a spelling of; itself where it is none (K-13). A record is found under all of them and itself.
     fn formal_names(&self, given: &str, side: Side) -> Vec<String> {
         let mut names: Vec<String> =
             self.formal_names.get(given).map_or_else(Vec::new, |names| names.iter().map(|name| (*name).to_owned()).collect());

@@ -121,7 +121,7 @@ fn found(tables: &Tables, words: &[String], kind: NamePlaceholder) -> Found {
 
 /// `NMN`: no middle name.
 fn is_no_middle(word: &str) -> bool {
-    matches!(word, "nmn" | "nmi" | "none" | "na" | "unk" | "unknown")
+    matches!(word, "nmn" | "nmi" | "none" | "na" | "n/a" | "unk" | "unknown" | "refused" | "declined" | "null")
 }
 
 type Parts = (Vec<String>, Vec<String>, Vec<String>);
@@ -137,6 +137,9 @@ fn split(tables: &Tables, name: Name<'_>, suffix: &mut Option<&'static str>) -> 
         Name::Whole(whole) => {
             let mut text = Text::new();
             fold(tables, whole, &mut text)?;
+            if text.as_str() == "n/a" {
+                return Err(NotSubmitted::Placeholder);
+            }
             let mut segments = Vec::new();
             for segment in text.as_str().split(',') {
                 let mut words = words(tables, segment)?;
@@ -165,8 +168,9 @@ fn split(tables: &Tables, name: Name<'_>, suffix: &mut Option<&'static str>) -> 
         let titles = words.iter().take_while(|word| tables.titles.contains_key(word.as_str())).count();
         words.drain(..titles.min(words.len().saturating_sub(1)));
     }
-    for words in [&mut given, &mut middle, &mut family] {
-        take_suffixes(tables, words, 1, suffix);
+    // A middle name may be nothing but a suffix.
+    for (words, keep) in [(&mut given, 1), (&mut middle, 0), (&mut family, 1)] {
+        take_suffixes(tables, words, keep, suffix);
     }
     // `St John` and `Stjohn` are Saint John.
     if family.len() > 1
@@ -216,7 +220,7 @@ fn words_of(tables: &Tables, field: &str) -> Result<Vec<String>, NotSubmitted> {
     let mut text = Text::new();
     fold(tables, field, &mut text)?;
     if text.as_str() == "n/a" {
-        return Ok(vec!["na".to_owned()]);
+        return Ok(vec![text.as_str().to_owned()]);
     }
     words(tables, text.as_str())
 }

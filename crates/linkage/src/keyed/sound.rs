@@ -1,6 +1,6 @@
 //! Phonetic codes, ours: matching rests on them, and a library's next version may differ.
 
-/// American Soundex as the National Archives describe it (GIL-55): a letter and three digits.
+/// (K-17) American Soundex as the National Archives describe it (GIL-55): a letter and three digits.
 ///
 /// `word` is folded; characters that are no letters are passed over. Empty where there is no letter.
 pub(crate) fn soundex(word: &str, out: &mut String) {
@@ -37,7 +37,7 @@ pub(crate) fn soundex(word: &str, out: &mut String) {
     }
 }
 
-/// NYSIIS (Taft 1970), without its limit of six letters: a code of letters, of any length.
+/// (K-16) NYSIIS (Taft 1970), without its limit of six letters: a code of letters, of any length.
 ///
 /// `word` is folded; characters that are no letters are passed over.
 pub(crate) fn nysiis(word: &str, out: &mut String) {

@@ -96,7 +96,7 @@ pub(super) fn people(seed: Seed, index: u64, roles: &[Role], namesake: Option<u6
         let mut dice = seed.dice(For::Names, other);
         let origin = Origin::draw(&mut dice);
         let model = stranger(lists, origin, &mut dice);
-        if seed.dice(For::Successor, index).chance(1_500) {
+        if seed.dice(For::Successor, index).chance(400) {
             // The middle name tells them apart, if anything does.
             *head = Person { middle: head.middle, suffix: Suffix::None, ..model };
         }
@@ -294,7 +294,7 @@ fn name_sons_after_fathers(people: &mut [Person], roles: &[Role], dice: &mut Dic
     let Some(father) = people.first().filter(|head| !head.is_female).cloned() else { return };
     let is_child = |role: &Role| matches!(role, Role::Minor | Role::Grown);
     let son = (1..people.len()).find(|i| is_child(&roles[*i]) && !people[*i].is_female && people[*i].family[0] == father.family[0]);
-    let Some(son) = son.filter(|_| dice.chance(1_100)) else { return };
+    let Some(son) = son.filter(|_| dice.chance(300)) else { return };
     let same_middle = dice.chance(7_500);
     people[son].given.clone_from(&father.given);
     people[son].family.clone_from(&father.family);

@@ -130,7 +130,8 @@ impl Plan {
         let mut of_all = self.seed.dice(For::Fate, !household);
         // Nobody was there before whom those held only could have moved away from.
         let has_moved = class == Class::Joint && !is_group && of_all.chance(1_080);
-        let new_home = if of_all.chance(5_000) {
+        // Of the movers in the data nobody stayed in the street; some do.
+        let new_home = if of_all.chance(150) {
             Where { household, which: Which::Near }
         } else {
             Where { household: household.wrapping_add(FAR), which: Which::Far }
