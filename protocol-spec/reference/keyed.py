@@ -139,14 +139,14 @@ def values_of(field, row, side):
         return row["family_words"]
     if part == "number":
         number = row["number"]
-        fuzzy = form == "less1" and row["line"] == "street" and number.isdigit() and len(number) >= 3
-        return in_form(number, "less1" if fuzzy else "")
+        fuzzy = form == "open1" and row["line"] == "street" and number.isdigit() and len(number) >= 3
+        return opened(number) if fuzzy else in_form(number, "")
     if part == "zip":
-        values = in_form(row["zip"], form)
-        return values[:-1] if form == "less1" else values
+        return opened(row["zip"]) if form == "open1" else [row["zip"]]
     if part == "street":
         name = row["street"]
-        whole = row["line"] != "street" or re.search("[0-9]", name)
+        short = len(name) < 3 and re.match("first|last", form)
+        whole = row["line"] != "street" or re.search("[0-9]", name) or short
         return [f"{row['before']}/{value}/{row['behind']}" for value in in_form(name, "" if whole else form)]
     return in_form(row[part], form)
 
@@ -164,6 +164,11 @@ def in_form(text, form):
     if form.startswith("last"):
         return [text[-int(form[4:]) :]]
     return [text]
+
+
+def opened(digits):
+    """K-15"""
+    return [digits[:at] + "?" + digits[at + 1 :] for at in range(min(len(digits), 24))]
 
 
 def formal(given, side):
