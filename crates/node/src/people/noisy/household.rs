@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn sons_are_named_after_fathers_with_and_without_jr() {
         let (mut with, mut without, mut alike) = (0, 0, 0);
-        for (roles, people) in households(20_000) {
+        for (roles, people) in households(80_000) {
             if !roles.iter().any(|role| matches!(role, Role::Minor | Role::Grown)) {
                 continue;
             }
@@ -390,6 +390,7 @@ mod tests {
             let (a, b) = (people(seed, *index, &one, None), people(seed, index + 5_000, &other, Some(*index)));
             a[0].given == b[0].given && a[0].family == b[0].family
         });
-        assert!((250..700).contains(&same.count()));
+        // Four in a hundred.
+        assert!((60..200).contains(&same.count()));
     }
 }
