@@ -34,7 +34,8 @@
 //! algorithms themselves are specified, step by step, in `protocol-spec/RULESET-us-exact-1.md`
 //! (anchors `R-1`, `R-2`, …), `CANONICALISER-us-2.md` (`C-1`, …) and `RULESETS-keyed.md` (`K-1`, …).
 //!
-//! The crate is pure: no input or output, no threads, and a row costs no heap allocation.
+//! The crate is pure: no input or output, no threads, and under
+//! `us-exact-1` a row costs no heap allocation.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr))]
 
 mod address;
