@@ -1,7 +1,9 @@
 //! Files that go while the programs run.
 
 use std::fs;
+use std::time::Duration;
 
+use oblink_tests::relay::{Relay, Weather};
 use oblink_tests::{eventually, only_file};
 
 use super::house::{House, fails_with, outcome, sane};
@@ -66,7 +68,7 @@ fn repro_the_ledger_is_removed() {
 /// The directory of results goes while the holder is asked.
 #[test]
 fn the_directory_of_results_is_removed() {
-    let house = House::sealed(600, 200);
+    let house = House::sealed(2_000, 1_000);
     let agencies = &house.agencies;
     let serving = agencies.serve();
     let undisturbed = house.undisturbed(&serving);
@@ -74,8 +76,10 @@ fn the_directory_of_results_is_removed() {
     let folder = agencies.at("out");
     let output = folder.join("results.csv");
     fs::create_dir(&folder).unwrap();
+    // A slow line, so that the session has not ended before the directory goes.
+    let relay = Relay::start(serving.address(), Weather { delay: Duration::from_millis(100), ..Weather::default() }, 1);
     let check = || {
-        let call = agencies.checking(serving.address(), &house.pairs, &output).args("--json --retry-for 0");
+        let call = agencies.checking(relay.address(), &house.pairs, &output).args("--json --retry-for 0");
         call.path("--request", &request.path)
     };
     let started = check().start();
