@@ -15,6 +15,7 @@ def table(name):
 
 
 GIVEN_NAMES = {row[0]: row[1].split(" ") for row in table("given_names.tsv")}
+LISTED = {row[0] for row in table("listed_given_names.tsv")} | GIVEN_NAMES.keys() | {n for names in GIVEN_NAMES.values() for n in names}
 DOUBTFUL = {row[0] for row in table("doubtful_family_names.tsv")}
 
 
@@ -70,13 +71,14 @@ class Rule:
         }
         self.one_side, self.one_side_min = file.get("one_side_has", []), file.get("one_side_has_min", 1)
         self.words |= {name: "ignored" for name in self.one_side}
-        self.family_lacks, self.street_lacks = "family" in file, lacks
+        self.given_unlisted, self.family_lacks, self.street_lacks = "given" in file, "family" in file, lacks
         self.quiet_only, self.pair_values_max = file.get("quiet_only", False), file.get("pair_values_max", 1)
 
     def line(self):
         """K-2"""
         words = " ".join(f"{name}={word}" for name, word in self.words.items())
-        flags = {"family_lacks": self.family_lacks, "street_lacks": self.street_lacks, "quiet_only": self.quiet_only}
+        flags = {"given_unlisted": self.given_unlisted, "family_lacks": self.family_lacks}
+        flags |= {"street_lacks": self.street_lacks, "quiet_only": self.quiet_only}
         flags = " ".join(f"{name}={'true' if flag else 'false'}" for name, flag in flags.items())
         one_side = f"one_side_has={','.join(self.one_side)}/{self.one_side_min}"
         return f"rule={self.number} fields={','.join(self.fields)} {words} {one_side} {flags} pair_values_max={self.pair_values_max}"
@@ -107,6 +109,11 @@ class Rule:
             if 1 <= count < self.one_side_min:
                 return []
             label += lacking("x", count, side)
+        if self.given_unlisted:
+            listed = row["given"] in LISTED
+            if side == "verifier":
+                return [label + ("g=l;" if listed else "g=u;")]
+            return [label + "g=u;"] if listed else [label + "g=l;", label + "g=u;"]
         if not self.family_lacks:
             return [label]
         labels = []
@@ -139,10 +146,10 @@ def values_of(field, row, side):
         return row["family_words"]
     if part == "number":
         number = row["number"]
-        fuzzy = form == "open1" and row["line"] == "street" and number.isdigit() and len(number) >= 3
-        return opened(number) if fuzzy else in_form(number, "")
+        fuzzy = form == "open1" and row["line"] in ("street", "po box") and number.isdigit() and len(number) >= 3
+        return opened(number, len(number) - 1) if fuzzy else in_form(number, "")
     if part == "zip":
-        return opened(row["zip"]) if form == "open1" else [row["zip"]]
+        return opened(row["zip"], 5) if form == "open1" else [row["zip"]]
     if part == "street":
         name = row["street"]
         short = len(name) < 3 and re.match("first|last", form)
@@ -166,9 +173,9 @@ def in_form(text, form):
     return [text]
 
 
-def opened(digits):
+def opened(digits, count):
     """K-15"""
-    return [digits[:at] + "?" + digits[at + 1 :] for at in range(min(len(digits), 24))]
+    return [digits[:at] + "?" + digits[at + 1 :] for at in range(min(count, 24))]
 
 
 def formal(given, side):

@@ -60,6 +60,7 @@ const US_2: &[File] = data_files![
     "doubtful_family_names.tsv",
     "fold.tsv",
     "given_names.tsv",
+    "listed_given_names.tsv",
     "name_placeholders.tsv",
     "numbers.tsv",
     "particles.tsv",
@@ -242,6 +243,8 @@ pub(crate) struct Tables {
     /// Given names that are short for others or another spelling of them: those, the likeliest
     /// first. `us-2` alone.
     pub(crate) formal_names: Map<&'static str, Vec<&'static str>>,
+    /// Given names in use: a name that is none of them may be a misspelt one. `us-2` alone.
+    pub(crate) listed_given_names: Map<&'static str, ()>,
     pub(crate) address_placeholders: Map<&'static str, AddressPlaceholder>,
     pub(crate) street_placeholders: Map<&'static str, ()>,
     /// Whole names of streets, joined, and how they are written (from `us-2` on).
@@ -322,6 +325,11 @@ impl Tables {
             name_placeholders: rows("name_placeholders.tsv").filter_map(|row| Some((row[0], parse_name_placeholder(row[1])?))).collect(),
             doubtful_family_names: set("doubtful_family_names.tsv"),
             formal_names: rows("given_names.tsv").map(|row| (row[0], row[1].split(' ').collect())).collect(),
+            listed_given_names: rows("given_names.tsv")
+                .flat_map(|row| row[1].split(' ').chain([row[0]]))
+                .chain(rows("listed_given_names.tsv").map(|row| row[0]))
+                .map(|name| (name, ()))
+                .collect(),
             address_placeholders: rows("address_placeholders.tsv")
                 .filter_map(|row| Some((row[0], parse_address_placeholder(row[1])?)))
                 .collect(),

@@ -75,6 +75,7 @@ struct RuleFile {
     #[serde(default)]
     one_side_has: Vec<String>,
     one_side_has_min: Option<u8>,
+    given: Option<String>,
     family: Option<String>,
     street: Option<String>,
     #[serde(default)]
@@ -107,6 +108,8 @@ pub(super) struct KeyRule {
     /// Things of which one side has at least so many and the other none; nothing where the list is empty.
     pub(super) one_side_has: Vec<Extra>,
     pub(super) one_side_has_min: u8,
+    /// Of the two given names one at least is not listed: no two names in use are taken for one (K-34).
+    pub(super) given_unlisted: bool,
     /// The family name lacks on one side, and is not compared.
     pub(super) family_lacks: bool,
     /// The holder's record has a house number and no street.
@@ -196,7 +199,7 @@ impl Definition {
         for rule in &self.rules {
             let fields: Vec<String> = rule.fields.iter().map(|field| field.name()).collect();
             text.push_str(&format!(
-                "rule={} fields={} middle={} suffix={} unit={} type={} one_side_has={}/{} family_lacks={} street_lacks={} quiet_only={} pair_values_max={}\n",
+                "rule={} fields={} middle={} suffix={} unit={} type={} one_side_has={}/{} given_unlisted={} family_lacks={} street_lacks={} quiet_only={} pair_values_max={}\n",
                 rule.number,
                 fields.join(","),
                 rule.middle.word(),
@@ -205,6 +208,7 @@ impl Definition {
                 rule.street_type.word(),
                 rule.one_side_has.iter().map(|extra| extra.word()).collect::<Vec<_>>().join(","),
                 rule.one_side_has_min,
+                rule.given_unlisted,
                 rule.family_lacks,
                 rule.street_lacks,
                 rule.quiet_only,
@@ -279,6 +283,11 @@ impl KeyRule {
             street_type: Agreement::parse(file.street_type.as_deref(), if file.street.is_some() { Agreement::Ignored } else { default })?,
             one_side_has: file.one_side_has.iter().map(|name| Extra::parse(name)).collect::<Result<_, _>>()?,
             one_side_has_min: file.one_side_has_min.unwrap_or(1),
+            given_unlisted: match file.given.as_deref() {
+                None => false,
+                Some("one-unlisted") => true,
+                Some(_) => return Err("`given` can only be `one-unlisted`".to_owned()),
+            },
             family_lacks: match file.family.as_deref() {
                 None => false,
                 Some("lacking") => true,
@@ -355,6 +364,11 @@ impl KeyRule {
         if given.is_some_and(|field| field.form == Form::Soundex) {
             return say("Soundex joins the given names of twins: take another form");
         }
+        if self.given_unlisted && ![given, names].into_iter().flatten().any(|field| field.is_weak()) {
+            return say(
+                "`given = \"one-unlisted\"` is for given names that are compared in part: the same name is listed on both sides or on neither",
+            );
+        }
         if number.is_none() && street.is_none() && zip.is_none() {
             return say("it has nothing of the address: a name alone must not be asked");
         }
@@ -405,6 +419,9 @@ impl KeyRule {
 
     fn predicate(&self) -> String {
         let mut says: Vec<String> = self.fields.iter().map(|field| field.in_words()).collect();
+        if self.given_unlisted {
+            says.push("of the two given names at most one on the list of names in use".to_owned());
+        }
         if self.family_lacks {
             says.push(if self.pair_family_may_lack { "a family name on one side alone".to_owned() } else { "no family name".to_owned() });
         }
@@ -472,6 +489,8 @@ mod tests {
             ("confirm-address", format!("fields = [\"given\", \"given\", \"family\", {full}]"), "twice"),
             ("confirm-address", format!("fields = [\"given.less1\", \"family.less1\", {full}]"), "one letter off"),
             ("confirm-address", format!("fields = [\"given\", \"city\", {full}]"), "no field `city`"),
+            ("confirm-address", format!("fields = [\"given.formal\", \"family\", {full}]\ngiven = \"one-unlisted\""), "compared in part"),
+            ("confirm-address", format!("fields = [\"given.first4\", \"family\", {full}]\ngiven = \"unlisted\""), "one-unlisted"),
         ] {
             let said = refused(class, &rule);
             assert!(said.contains(what) && said.starts_with("rule 1: "), "{rule}: {said}");

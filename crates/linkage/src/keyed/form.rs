@@ -2,6 +2,7 @@
 
 use super::canonical::Canonical2;
 use super::sound::{nysiis, soundex};
+use crate::address::LineKind;
 use crate::data::Tables;
 use crate::ruleset::Side;
 
@@ -44,7 +45,7 @@ pub(super) enum Form {
     Last(u8),
     /// It, and it with each one letter left out: two of which one letter each can be left out so that they are the same share a form.
     Less1,
-    /// It with each one of its digits open: two of one length of which one digit differs share a form.
+    /// It with each one of its digits open (of a house number not the last): two of one length of which one digit differs share a form.
     Open1,
     /// Each of a family name's words.
     Words,
@@ -155,7 +156,10 @@ impl Field {
             Form::First(count) => format!("a {part} that begins with the same {count} letters"),
             Form::Last(count) => format!("a {part} that ends with the same {count} letters"),
             Form::Less1 => format!("this {part}, or one that is the same once a letter is left out of each"),
-            Form::Open1 => format!("this {part}, or one of the same length of which one digit differs"),
+            Form::Open1 => match self.part {
+                Part::Number => format!("this {part}, or one of the same length of which one digit, not the last, differs"),
+                _ => format!("this {part}, or one of the same length of which one digit differs"),
+            },
             Form::Joined => format!("this {part}, all its words written together"),
             Form::Exact | Form::Formal | Form::Words => format!("this {part}"),
         }
@@ -171,7 +175,7 @@ impl Field {
         let person = &row.person;
         let one = |text: &str| if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
         match (self.part, self.form) {
-            (Part::Zip, Form::Open1) => open_one(row.zip.as_str()),
+            (Part::Zip, Form::Open1) => open_one(row.zip.as_str(), 5),
             (Part::Zip, _) => one(row.zip.as_str()),
             (Part::Number, Form::Exact) => one(row.line.number.as_str()),
             (Part::Number, _) => numbers(row),
@@ -224,10 +228,10 @@ fn text_in(text: &str, form: Form) -> Vec<String> {
     if out.is_empty() { Vec::new() } else { vec![out] }
 }
 
-/// A number with each one of its digits open.
-fn open_one(digits: &str) -> Vec<String> {
+/// A number with each one of its first digits open, so many.
+fn open_one(digits: &str, count: usize) -> Vec<String> {
     let open = |at: usize| digits.char_indices().map(|(i, digit)| if i == at { '?' } else { digit }).collect();
-    (0..digits.len().min(VALUES_MAX)).map(open).collect()
+    (0..count.min(VALUES_MAX)).map(open).collect()
 }
 
 /// The text with each one of its letters left out, and the text, each once (K-12).
@@ -251,7 +255,10 @@ fn numbers(row: &Canonical2) -> Vec<String> {
         return Vec::new();
     }
     let digits = number.bytes().all(|b| b.is_ascii_digit());
-    if row.line.is_street() && digits && number.len() >= FUZZY_DIGITS_MIN { open_one(number) } else { vec![number.to_owned()] }
+    // The last digit stays: with another one it is the number next door.
+    let open = number.len() - 1;
+    let opens = matches!(row.line.kind, LineKind::Street | LineKind::PoBox);
+    if opens && digits && number.len() >= FUZZY_DIGITS_MIN { open_one(number, open) } else { vec![number.to_owned()] }
 }
 
 /// The street's name in a form, with its directions as they are. Boxes, routes and streets whose name is a number have one form alone.
@@ -315,7 +322,8 @@ mod tests {
         let near = |a: &str, b: &str| less_one(a).iter().any(|form| less_one(b).contains(form));
         assert!(near("gonzalez", "gonzales") && near("smith", "smth") && near("powell", "powelel") && near("ann", "ann"));
         assert!(!near("smith", "smyht") && !near("brown", "green"));
-        assert_eq!(open_one("412"), ["?12", "4?2", "41?"]);
+        assert_eq!(open_one("412", 3), ["?12", "4?2", "41?"]);
+        assert_eq!(open_one("412", 2), ["?12", "4?2"]);
         assert_eq!(less_one("aab"), ["ab", "aa", "aab"]);
     }
 }

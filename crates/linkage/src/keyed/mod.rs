@@ -153,7 +153,7 @@ impl KeyRule {
         if self.street_lacks && matches!(side, Side::Holder(_)) && !row.line.name.is_empty() {
             return Ok(());
         }
-        let Some(labels) = self.labels(row, side) else { return Ok(()) };
+        let Some(labels) = self.labels(tables, row, side) else { return Ok(()) };
         let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
             let of_field = field.values(tables, row, side);
@@ -185,7 +185,7 @@ impl KeyRule {
 
     /// The labels of a row: one text for the values that must agree, or which side lacks what (K-20 to K-24). More than one where a record's family name may
     /// be none; `None` where this rule does not apply.
-    fn labels(&self, row: &Canonical2, side: Side) -> Option<Vec<String>> {
+    fn labels(&self, tables: &Tables, row: &Canonical2, side: Side) -> Option<Vec<String>> {
         let person = &row.person;
         let middle = person.middle.map(String::from).unwrap_or_default();
         let of_row = [
@@ -209,6 +209,15 @@ impl KeyRule {
                 return None;
             }
             label = labelled(label, "x", if count == 0 { "" } else { "+" }, side);
+        }
+        if self.given_unlisted {
+            let listed = tables.listed_given_names.contains_key(person.given.as_str());
+            // A record with a listed name is there for pairs without one alone: two different names in use never meet.
+            return Some(match (side, listed) {
+                (Side::Verifier, true) => vec![label + "g=l;"],
+                (Side::Verifier, false) | (Side::Holder(_), true) => vec![label + "g=u;"],
+                (Side::Holder(_), false) => vec![label.clone() + "g=l;", label + "g=u;"],
+            });
         }
         if !self.family_lacks {
             return Some(vec![label]);
