@@ -432,6 +432,7 @@ mod tests {
             "street_types.tsv" | "numbers.tsv" => 3,
             "titles.tsv"
             | "doubtful_family_names.tsv"
+            | "listed_given_names.tsv"
             | "suffixes.tsv"
             | "particles.tsv"
             | "saints.tsv"
