@@ -55,7 +55,7 @@ impl Finding {
         let numbers = first.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         let more = if *count > first.len() as u64 { ", …" } else { "" };
         let place = if first.is_empty() { String::new() } else { format!(" (row {numbers}{more})") };
-        format!("  {:<24}{count} ({}): {}{place}\n  {:<24}{}", self.word, percent(*count, all), self.what, "", self.advice)
+        format!("  {:<26}{count} ({}): {}{place}\n  {:<26}{}", self.word, percent(*count, all), self.what, "", self.advice)
     }
 
     /// The finding for programs.
@@ -163,6 +163,15 @@ mod tests {
         }
         let marks: std::collections::BTreeSet<_> = Mark::ALL.map(of_mark).into_iter().collect();
         assert_eq!(marks.len(), Mark::ALL.len());
+    }
+
+    /// The longest word stood against its count.
+    #[test]
+    fn repro_a_long_word_is_apart_from_its_count() {
+        let mut rows = Rows::default();
+        rows.push(1);
+        let finding = Finding { word: "name_at_several_addresses", rows, what: String::new(), advice: String::new() };
+        assert!(finding.lines(10).starts_with("  name_at_several_addresses 1 (10.0%)"), "{}", finding.lines(10));
     }
 
     #[test]

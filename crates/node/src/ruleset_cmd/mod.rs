@@ -101,7 +101,8 @@ fn measured_lines(ruleset: &Ruleset) -> Vec<String> {
     if figures.is_empty() {
         return vec![format!("  {NOT_MEASURED}")];
     }
-    let percent = |share: f64| format!("{:.1}", share * 100.0);
+    // Two digits: of 0.1% that are wrong one would be rounded to none.
+    let percent = |share: f64| format!("{:.2}", share * 100.0);
     let line = |figure: &Measured| {
         let (recall, precision) = (figure.recall(), figure.precision());
         format!(
