@@ -246,7 +246,7 @@ proptest! {
     #[test]
     fn any_file_is_read_or_refused(
         file in prop::sample::select(&FILES[..]),
-        from in prop::sample::select(&["1", "2", "\"", "names.formal", "number", "street", "zip", "lacking", "present", "true", "us-2", "fields", "less1", "rule", "="][..]),
+        from in prop::sample::select(&["1", "2", "\"", "names.formal", "number", "street", "zip", "lacking", "given", "one-unlisted", "present", "true", "us-2", "fields", "less1", "rule", "="][..]),
         to in prop_oneof![
             prop::sample::select(&["", "0", "9", "65535", "given.soundex", "given.joined", "family.words", "street.last8", "zip.less1", "ignored", "equal", "false", "\n", "[", "suffix"][..])
                 .prop_map(str::to_owned),

@@ -1,4 +1,4 @@
-//! A ruleset's file: read, and refused where it breaks what every ruleset must keep (K-1, K-40 to K-48).
+//! A ruleset's file: read, and refused where it breaks what every ruleset must keep (K-1, K-40 to K-49).
 
 use serde::Deserialize;
 use thiserror::Error;
