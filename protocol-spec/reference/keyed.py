@@ -94,7 +94,7 @@ class Rule:
         return [[*(value.encode() for value in c), label.encode()] for label in labels for c in combinations]
 
     def labels(self, row, side, pair_family):
-        """K-20 to K-24"""
+        """K-20 to K-24, K-34"""
         label = ""
         for part, word in self.words.items():
             value = row[part]
@@ -149,7 +149,7 @@ def values_of(field, row, side):
         fuzzy = form == "open1" and row["line"] in ("street", "po box") and number.isdigit() and len(number) >= 3
         return opened(number, len(number) - 1) if fuzzy else in_form(number, "")
     if part == "zip":
-        return opened(row["zip"], 5) if form == "open1" else [row["zip"]]
+        return opened(row["zip"], len(row["zip"])) if form == "open1" else [row["zip"]]
     if part == "street":
         name = row["street"]
         short = len(name) < 3 and re.match("first|last", form)

@@ -305,3 +305,26 @@ fn a_place_is_a_house() {
     let row = Row { name: Name::Whole("Ann Lee"), address: "12 Main St", unit: "", city: "", state: "", postal_code: "98104" };
     assert_eq!(Ruleset::by_name("us-exact-1").unwrap().place(&row), None);
 }
+
+/// (K-23) No built-in ruleset has such a rule; those of one's own may: two things on one side and none of them on the other.
+#[test]
+fn one_side_has_more() {
+    let (head, _) = FILES[0].split_once("[[rule]]").unwrap();
+    let own = head.replace("us-confirm-1", "own-1")
+        + "[[rule]]\nnumber = 1\nname = \"more on one side\"\nfields = [\"names.formal\", \"number\", \"street\", \"zip\"]\n\
+           one_side_has = [\"middle\", \"unit\"]\none_side_has_min = 2\n";
+    let own = Ruleset::from_toml(&own).unwrap();
+    let tokens = |side, name: &str, unit: &str| {
+        let mut arena = TokenArena::new();
+        let row = Row { name: Name::Whole(name), address: "412 Maple Ave", unit, city: "", state: "", postal_code: "60614" };
+        own.tokenize(side, &row, &mut arena).map(|()| arena.iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
+    };
+    let holder = Side::Holder(Place::Quiet);
+    let (full, bare) = (("Ann B Lee", "3"), ("Ann Lee", ""));
+    for (pair, record, meet) in [(full, bare, true), (bare, full, true), (full, full, false), (bare, bare, false)] {
+        let (asked, held) = (tokens(Side::Verifier, pair.0, pair.1).unwrap(), tokens(holder, record.0, record.1).unwrap());
+        assert_eq!(asked == held, meet, "{pair:?} {record:?}");
+    }
+    // One of the two alone is neither.
+    assert!(tokens(Side::Verifier, "Ann B Lee", "").is_err() && tokens(holder, "Ann Lee", "3").is_err());
+}

@@ -45,7 +45,7 @@ pub(super) enum Form {
     Last(u8),
     /// It, and it with each one letter left out: two of which one letter each can be left out so that they are the same share a form.
     Less1,
-    /// It with each one of its digits open (of a house number not the last): two of one length of which one digit differs share a form.
+    /// It with each one of its digits open (of a house or box number not the last): two of one length of which one digit differs share a form.
     Open1,
     /// Each of a family name's words.
     Words,
@@ -60,7 +60,7 @@ pub(super) struct Field {
 
 /// Shortest text that is compared by its beginning, its end, or with a letter left out: of less there is too little left.
 const FUZZY_BYTES_MIN: usize = 3;
-/// House numbers of fewer digits have too many neighbours for one to be left out.
+/// House and box numbers of fewer digits have too many neighbours for one to be open.
 const FUZZY_DIGITS_MIN: usize = 3;
 
 impl Field {
@@ -175,7 +175,7 @@ impl Field {
         let person = &row.person;
         let one = |text: &str| if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
         match (self.part, self.form) {
-            (Part::Zip, Form::Open1) => open_one(row.zip.as_str(), 5),
+            (Part::Zip, Form::Open1) => open_one(row.zip.as_str(), row.zip.len()),
             (Part::Zip, _) => one(row.zip.as_str()),
             (Part::Number, Form::Exact) => one(row.line.number.as_str()),
             (Part::Number, _) => numbers(row),
@@ -255,10 +255,9 @@ fn numbers(row: &Canonical2) -> Vec<String> {
         return Vec::new();
     }
     let digits = number.bytes().all(|b| b.is_ascii_digit());
-    // The last digit stays: with another one it is the number next door.
-    let open = number.len() - 1;
     let opens = matches!(row.line.kind, LineKind::Street | LineKind::PoBox);
-    if opens && digits && number.len() >= FUZZY_DIGITS_MIN { open_one(number, open) } else { vec![number.to_owned()] }
+    // The last digit stays: with another one it is the number next door.
+    if opens && digits && number.len() >= FUZZY_DIGITS_MIN { open_one(number, number.len() - 1) } else { vec![number.to_owned()] }
 }
 
 /// The street's name in a form, with its directions as they are. Boxes, routes and streets whose name is a number have one form alone.

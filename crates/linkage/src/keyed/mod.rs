@@ -183,8 +183,8 @@ impl KeyRule {
         Ok(())
     }
 
-    /// The labels of a row: one text for the values that must agree, or which side lacks what (K-20 to K-24). More than one where a record's family name may
-    /// be none; `None` where this rule does not apply.
+    /// The labels of a row: one text for the values that must agree, or which side lacks what (K-20 to K-24, K-34). More than one where a family name may
+    /// be none, or a record's given name is on no list; `None` where this rule does not apply.
     fn labels(&self, tables: &Tables, row: &Canonical2, side: Side) -> Option<Vec<String>> {
         let person = &row.person;
         let middle = person.middle.map(String::from).unwrap_or_default();
